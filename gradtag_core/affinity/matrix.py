@@ -1,0 +1,56 @@
+"""The task-affinity matrix: the average of subset scores (paper, equation 1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.config import Metric
+
+
+@dataclass(frozen=True)
+class AffinityMatrix:
+    """T[i, j]: the affinity of co-task j for the evaluated task i; higher is better. All arrays are (n, n).
+
+    `values` is NaN where `counts`, the number of subsets behind a cell, is zero. `standard_errors` are over
+    subsets (NaN below two).
+    """
+
+    task_names: tuple[str, ...]
+    values: np.ndarray
+    counts: np.ndarray
+    standard_errors: np.ndarray
+    metric: Metric
+
+    @property
+    def n_tasks(self) -> int:
+        return len(self.task_names)
+
+
+def average(scores: SubsetScores, metric: Metric) -> AffinityMatrix:
+    """T[i, j] = mean of f(S, i) over the subsets S that hold i and j (equation 1), scores averaged over seeds first.
+
+    The diagonal is f({i}, i) where that was scored, else the mean over all subsets that hold i.
+    """
+    n_tasks = len(scores.task_names)
+    table = scores.mean_over_seeds()
+    subset, task, score = table["subset"].to_numpy(), table["task"].to_numpy(), table[metric].to_numpy()
+    membership = np.zeros((len(scores.subsets), n_tasks))
+    for index, members in enumerate(scores.subsets):
+        membership[index, list(members)] = 1.0
+
+    alone = np.array([len(members) == 1 for members in scores.subsets])[subset]
+    counts, sums, squares = (np.zeros((n_tasks, n_tasks)) for _ in range(3))
+    center = np.array([score[task == i].mean() if (task == i).any() else 0.0 for i in range(n_tasks)])
+    centred = score - center[task]  # sums of squares of centred scores keep their digits
+    for total, weight in ((counts, np.ones_like(score)), (sums, centred), (squares, centred**2)):
+        np.add.at(total, task, membership[subset] * weight[:, None])
+    for i in task[alone]:
+        own = centred[alone & (task == i)]
+        counts[i, i], sums[i, i], squares[i, i] = len(own), own.sum(), (own**2).sum()
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums / counts
+        variance = np.maximum(squares / counts - mean**2, 0.0) * counts / (counts - 1)
+        errors = np.where(counts > 1, np.sqrt(variance / counts), np.nan)
+    return AffinityMatrix(scores.task_names, mean + center[:, None], counts.astype(np.int64), errors, metric)

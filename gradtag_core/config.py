@@ -1,0 +1,262 @@
+"""Every knob, once: its rule, its default, its help text, its symbol and place in the paper.
+
+The pages, the command line and the docs read the same fields. "Paper" is Grad-TAG, arXiv 2409.06091.
+"""
+
+from math import ceil, comb
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gradtag_core.errors import InvalidInput, quoted
+
+ModelKind = Literal["sign", "mlp"]
+ProjectionKind = Literal["gaussian", "rademacher"]
+Weighting = Literal["rows", "tasks"]
+Rounding = Literal["spectral", "threshold"]
+Metric = Literal["loss", "accuracy", "f1", "average_precision", "auc"]
+MEETINGS = 15  # subsets in which a pair of tasks meets on average, where the number of subsets is left open
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+METRIC_TITLES: dict[Metric, str] = {
+    "loss": "negated log loss",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "average_precision": "average precision",
+    "auc": "area under the ROC curve",
+}
+
+
+def knob(
+    default: Any,
+    description: str,
+    *,
+    title: str,
+    symbol: str = "",
+    paper: str = "",
+    stage: str = "",
+    **rule: Any,
+) -> Any:
+    """A field with all that a form, a command line and the docs need to show it.
+
+    `stage` is the first stage of a run that a change of the knob repeats.
+    """
+    extra: dict[str, Any] = {"symbol": symbol, "paper": paper, "stage": stage}
+    return Field(default, title=title, description=description, json_schema_extra=extra, **rule)
+
+
+def knob_facts(name: str) -> dict[str, str]:
+    """`symbol`, `paper` and `stage` of one knob."""
+    facts: Any = RunConfig.model_fields[name].json_schema_extra
+    return facts
+
+
+def paper_reference(name: str) -> str:
+    """The knob's symbol and its place in the paper, as one short phrase; empty where it has neither."""
+    facts = knob_facts(name)
+    return ", ".join(filter(None, (facts["symbol"], facts["paper"])))
+
+
+class RunConfig(BaseModel):
+    """What a run computes: two equal configurations give equal numbers on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    suite: str = knob("yeast", "The data set and its tasks.", title="Data set", stage="train")
+    n_tasks: int | None = knob(
+        None, "Use only the first tasks of the data set (empty: all of them).",
+        title="Tasks", symbol="n", stage="train", ge=2,
+    )  # fmt: skip
+    metric: Metric = knob(
+        "average_precision",
+        "What a score measures; higher is better for each, so the loss enters negated. "
+        "Changing it re-reads finished scores.",
+        title="Metric", paper="section 5.1", stage="affinity",
+    )  # fmt: skip
+    seed: int = knob(
+        0, "Every draw follows from it: the same seed gives the same numbers on the same machine.",
+        title="Seed", stage="train", ge=0, lt=2**31,
+    )  # fmt: skip
+
+    model: ModelKind | None = knob(
+        None,
+        "The shared encoder: SIGN for graphs, a multilayer perceptron for tables "
+        "(empty: what suits the data set).",
+        title="Model", paper="appendix C.1.1", stage="train",
+    )  # fmt: skip
+    width: int = knob(
+        64, "Neurons per hidden layer. The paper's SIGN has 256.",
+        title="Width", paper="appendix C.1.1", stage="train", ge=1, le=4096,
+    )  # fmt: skip
+    epochs: int = knob(
+        10, "Passes over the training rows when a subset or a group is trained for real.",
+        title="Epochs", stage="truth", ge=1, le=10_000,
+    )  # fmt: skip
+    base_epochs: int = knob(
+        5,
+        "Passes over the training rows for a base model. Stopping before convergence leaves gradients "
+        "that say more about transfer.",
+        title="Epochs of a base model", stage="train", ge=1, le=10_000,
+    )  # fmt: skip
+    learning_rate: float = knob(
+        0.003, "Step size of the Adam optimiser.",
+        title="Learning rate", stage="train", gt=0, le=10,
+    )  # fmt: skip
+    batch_size: int = knob(
+        128, "Training examples per optimiser step.",
+        title="Batch size", stage="train", ge=1,
+    )  # fmt: skip
+    weighting: Weighting = knob(
+        "rows",
+        "What counts equally in the loss of several tasks: every training row, or every task. "
+        "Estimates and real training use the same.",
+        title="Loss weighting", stage="train",
+    )  # fmt: skip
+
+    n_inits: int = knob(
+        3, "Base models trained from different seeds; estimates are averaged over them.",
+        title="Initialisations", symbol="M", paper="section 3.2, table 2", stage="train", ge=1, le=1000,
+    )  # fmt: skip
+    projection: ProjectionKind = knob(
+        "gaussian",
+        "The random matrix that shortens gradients: normal entries as in the paper, or random signs "
+        "(cheaper to draw, as accurate).",
+        title="Projection", paper="section 3.2", stage="featurize",
+    )  # fmt: skip
+    proj_dim: int = knob(
+        200, "Numbers kept of each gradient. More is more accurate and slower.",
+        title="Projected dimension", symbol="d", paper="section 5.2.1, table 2", stage="featurize", ge=1, le=100_000,
+    )  # fmt: skip
+    l2: float = knob(
+        1e-5,
+        "Ridge penalty of the regressions, relative to the mean squared length of a projected gradient.",
+        title="Ridge penalty", paper="ours; the paper names none", stage="regress", gt=0, le=1e6,
+    )  # fmt: skip
+    pairwise: bool = knob(
+        False, "Score all pairs of tasks (and each task alone) in place of random subsets.",
+        title="Pairs only", paper="section 2", stage="regress",
+    )  # fmt: skip
+    n_subsets: int | None = knob(
+        None,
+        "Random subsets of tasks whose training is estimated (empty: enough for every pair of tasks to meet in "
+        "15 of them on average).",
+        title="Subsets", symbol="m", paper="section 5.2.2", stage="regress", ge=1, le=1_000_000,
+    )  # fmt: skip
+    subset_size: int = knob(
+        5, "Tasks in each random subset.",
+        title="Subset size", symbol="α", paper="section 5.2.2", stage="regress", ge=2,
+    )  # fmt: skip
+
+    n_groups: int | None = knob(
+        None, "Groups to form (empty: one for every five tasks, as the paper's 20 for 100).",
+        title="Groups", symbol="k", paper="section 5.3.4", stage="group", ge=1,
+    )  # fmt: skip
+    rounding: Rounding = knob(
+        "spectral",
+        "How the relaxed solution becomes groups: exactly k by its eigenvectors, "
+        "or the paper's threshold, which cannot promise k.",
+        title="Rounding", paper="section 4", stage="group",
+    )  # fmt: skip
+    rounding_threshold: float | None = knob(
+        None,
+        "Tasks u and v share a group when X[u, v] reaches this (empty: searched between 1/n and 10/n "
+        "for k groups). Used by the threshold rounding.",
+        title="Rounding threshold", symbol="λ", paper="section 4", stage="group", gt=0, le=1,
+    )  # fmt: skip
+
+    truth: int = knob(
+        0,
+        "Subsets to train for real, on two seeds, so that the estimate can be judged. "
+        "This costs what the estimate saves.",
+        title="Really trained subsets", paper="section 5.2", stage="truth", ge=0,
+    )  # fmt: skip
+    train_groups: bool = knob(
+        True, "Train one model per group and score every task with it on the test split.",
+        title="Train the groups", paper="algorithm 2", stage="groups",
+    )  # fmt: skip
+
+    device: str = knob(
+        "auto", "Where to compute: auto (CUDA if there is one), cpu, cuda.", title="Device",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+    )  # fmt: skip
+    threads: int | None = knob(
+        None, "Threads for linear algebra (empty: the library's choice). One is often fastest on a shared machine.",
+        title="Threads", ge=1, le=1024,
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _threshold_needs_its_rounding(self) -> "RunConfig":
+        if self.rounding_threshold is not None and self.rounding != "threshold":
+            raise ValueError("`rounding_threshold` is used only with `rounding` = threshold; set that too.")
+        return self
+
+    @property
+    def truth_seeds(self) -> tuple[int, int]:
+        """The seeds of the two real trainings of each truth subset; no base model uses them."""
+        return (self.seed + 1_000_003, self.seed + 1_000_033)
+
+    @property
+    def init_seeds(self) -> tuple[int, ...]:
+        return tuple(self.seed + index for index in range(self.n_inits))
+
+    def for_tasks(self, n_tasks: int) -> "RunConfig":
+        """The configuration with what depends on the number of tasks filled in and checked."""
+        limits = {"n_groups": self.n_groups, "subset_size": None if self.pairwise else self.subset_size}
+        for name, value in limits.items():
+            if value is not None and value > n_tasks:
+                raise InvalidInput(f"`{name}` must be at most the number of tasks, {n_tasks}; found {value}.")
+        pairs_per_subset = self.subset_size * (self.subset_size - 1) / (n_tasks * (n_tasks - 1))
+        enough = min(comb(n_tasks, self.subset_size), ceil(MEETINGS / pairs_per_subset))
+        return self.model_copy(
+            update={
+                "n_groups": self.n_groups or max(2, round(n_tasks / 5)),
+                "n_subsets": self.n_subsets or enough,
+            }
+        )
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {"n_inits": 2, "proj_dim": 100, "subset_size": 4},
+    "paper": {
+        "width": 256, "n_inits": 5, "proj_dim": 200, "n_subsets": 2000, "subset_size": 10, "epochs": 100,
+        "base_epochs": 100, "rounding": "threshold",
+    },
+    "accurate": {"n_inits": 8, "proj_dim": 400},
+}  # fmt: skip
+
+PRESET_HELP: dict[str, str] = {
+    "quick": "Seconds: enough to see the shape of the answer.",
+    "paper": "The settings of the paper (section 5.2.2): m = 2,000 subsets of 10, d = 200, M = 5, width 256.",
+    "accurate": "More initialisations and a larger projection.",
+}
+
+
+def make_config(preset: str | None = None, **values: Any) -> RunConfig:
+    """A configuration from a preset and the values that differ from it (None: as the preset says).
+
+    Raises `InvalidInput` with one sentence that names the parameter, its rule and the value found.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise InvalidInput(f"`preset` must be one of {quoted(tuple(PRESETS))}; found `{preset}`.")
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return RunConfig(**{**PRESETS.get(preset or "", {}), **given})
+    except ValidationError as error:
+        raise InvalidInput(_sentence(error)) from error
+
+
+def read_config(values: dict[str, Any]) -> RunConfig:
+    """The configuration stored in a run's file; raises `InvalidInput` as `make_config` does."""
+    return make_config(None, **values)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first broken rule in one sentence."""
+    first = error.errors(include_url=False)[0]
+    if "ctx" in first and "error" in first["ctx"]:
+        return str(first["ctx"]["error"])
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"`{name}` is not a parameter of a run; the parameters are {quoted(tuple(RunConfig.model_fields), 99)}."
+    rule = first["msg"][0].lower() + first["msg"][1:]
+    return f"`{name}`: {rule}; found {first['input']!r}."

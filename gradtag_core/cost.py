@@ -1,0 +1,52 @@
+"""What a piece of work costs: floating-point operations, seconds and peak memory."""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs (multiply and add count as two), wall seconds, and the peak resident bytes of the process."""
+
+    flops: float = 0.0
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.flops + other.flops, self.seconds + other.seconds, max(self.peak_bytes, other.peak_bytes)
+        )
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+@dataclass
+class Meter:
+    """Collects FLOPs while a block runs; read `cost` after it."""
+
+    flops: float = 0.0
+    seconds: float = 0.0
+    _started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(self.flops, self.seconds, peak_resident_bytes())
+
+
+@contextmanager
+def measure() -> Iterator[Meter]:
+    """Time a block; the block adds its own FLOPs to the meter, since most of them are known in closed form."""
+    meter = Meter()
+    try:
+        yield meter
+    finally:
+        meter.seconds = time.perf_counter() - meter._started
+
+
+def peak_resident_bytes() -> int:
+    """The largest resident set this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

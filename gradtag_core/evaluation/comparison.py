@@ -1,0 +1,165 @@
+"""An estimate against real training, beside the lines that tell what the figures are worth."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from gradtag_core.affinity.matrix import AffinityMatrix, average
+from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.config import METRICS, Metric
+from gradtag_core.errors import InvalidInput
+from gradtag_core.evaluation.agreement import Agreement, agreement, noise_ceiling, spearman_by_row
+
+RANDOM_DRAWS = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an accuracy table: agreement with the truth, as a fraction of the ceiling, and what it costs
+    relative to training every subset of the run for real."""
+
+    agreement: Agreement
+    row_spearman_fraction: float | None
+    flops_ratio: float
+
+    def to_json(self) -> dict[str, float | None]:
+        return {
+            **self.agreement.to_json(),
+            "row_spearman_fraction": self.row_spearman_fraction,
+            "flops_ratio": self.flops_ratio,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The estimate and its reference lines, each against the truth averaged over its seeds.
+
+    Estimate and truth are averaged over the same subsets, those that were really trained, so that the figures
+    judge the estimator and not the draw of subsets. `lines` holds `constant` (the base models' own scores, which
+    say nothing about transfer), `random` (the estimate with the co-tasks of each row shuffled),
+    `label_similarity`, and `equal_flops` (real training with the FLOPs of the estimate, on one seed, against the
+    truth of another). `by_task` (n,) is each task's Spearman.
+    """
+
+    metric: Metric
+    n_truth_subsets: int
+    truth_seeds: tuple[int, ...]
+    estimate: Line
+    lines: dict[str, Line]
+    repeat_spearman: float | None
+    ceiling: float | None
+    by_task: np.ndarray
+    estimated: AffinityMatrix
+    trained: AffinityMatrix
+    equal_flops_subsets: int
+
+    def to_json(self) -> dict:
+        """Flat figures of the estimate, then one object per reference line."""
+        return {
+            "metric": self.metric,
+            **self.estimate.to_json(),
+            "row_spearman_ceiling": self.ceiling,
+            "repeat_row_spearman": self.repeat_spearman,
+            "truth_subsets": self.n_truth_subsets,
+            "truth_seeds": list(self.truth_seeds),
+            "equal_flops_subsets": self.equal_flops_subsets,
+            **{name: line.to_json() for name, line in self.lines.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a comparison needs beside the two tables of scores.
+
+    `base_scores` (n, metrics): the base models' own validation scores; `similarity` (n, n): label similarity;
+    `estimate_flops`, `base_flops` (its training part) and `full_flops` (training every subset for real, once).
+    """
+
+    base_scores: np.ndarray
+    similarity: np.ndarray
+    estimate_flops: float
+    base_flops: float
+    full_flops: float
+
+
+def compare(estimated: SubsetScores, trained: SubsetScores, evidence: Evidence, metric: Metric) -> Comparison:
+    """Judge `estimated` by `trained`, whose subsets must be among the estimated ones."""
+    if trained.source != "trained" or not len(trained.values):
+        raise InvalidInput(
+            "A comparison needs scores of really trained subsets; launch the run with `truth` above 0."
+        )
+    matched = estimated.of_subsets(trained.subsets)
+    missing = set(trained.subsets) - set(matched.subsets)
+    if missing:
+        raise InvalidInput(
+            f"{len(missing)} of the trained subsets were not estimated: {sorted(missing)[:3]}."
+        )
+    ours, truth = average(matched, metric), average(trained, metric)
+    per_seed = [average(trained.of_seed_only(seed), metric).values for seed in trained.seeds]
+    repeat, ceiling = noise_ceiling(per_seed)
+    line = partial(_line, ceiling=ceiling, full_flops=evidence.full_flops)
+
+    base = evidence.base_scores[:, METRICS.index(metric)]
+    constant = np.repeat(base[:, None], len(base), axis=1)
+    budget, n_equal = _equal_flops(trained, evidence.estimate_flops, metric)
+    lines = {
+        "constant": line(agreement(constant, truth.values), flops=evidence.base_flops),
+        "random": line(_shuffled(ours.values, truth.values), flops=0.0),
+        "label_similarity": line(
+            agreement(_on_scale_of(ours.values, evidence.similarity), truth.values), flops=0.0
+        ),
+        "equal_flops": line(
+            agreement(budget, per_seed[-1]), flops=n_equal * trained.cost.flops / _n_trainings(trained)
+        ),
+    }
+    return Comparison(
+        metric, len(set(trained.subset.tolist())), trained.seeds,
+        line(agreement(ours.values, truth.values), flops=evidence.estimate_flops), lines,
+        repeat, ceiling, spearman_by_row(ours.values, truth.values), ours, truth, n_equal,
+    )  # fmt: skip
+
+
+def _line(found: Agreement, *, flops: float, ceiling: float | None, full_flops: float) -> Line:
+    return Line(found, found.row_spearman / ceiling if ceiling else None, flops / full_flops)
+
+
+def _n_trainings(trained: SubsetScores) -> int:
+    return len(np.unique(np.stack([trained.subset, trained.seed]), axis=1).T)
+
+
+def _equal_flops(trained: SubsetScores, budget: float, metric: Metric) -> tuple[np.ndarray, int]:
+    """The matrix of as many really trained subsets of the first seed as `budget` pays for (at least one), and how
+    many those are. Cells that no such subset fills take the mean of their row, or of the matrix."""
+    first = trained.of_seed_only(trained.seeds[0])
+    ids = np.unique(first.subset)
+    per_training = trained.cost.flops / _n_trainings(trained)
+    affordable = int(np.clip(budget // per_training, 1, len(ids)))
+    values = average(first.only(np.isin(first.subset, ids[:affordable])), metric).values
+    known = np.isfinite(values)
+    row_sums = np.where(known, values, 0.0).sum(1)
+    row_means = np.where(known.any(1), row_sums / np.maximum(known.sum(1), 1), values[known].mean())
+    return np.where(known, values, row_means[:, None]), affordable
+
+
+def _shuffled(estimate: np.ndarray, truth: np.ndarray) -> Agreement:
+    """The mean agreement over draws that shuffle the off-diagonal cells of each row."""
+    generator = np.random.default_rng(0)
+    n_tasks = len(estimate)
+    others = ~np.eye(n_tasks, dtype=bool)
+    draws = []
+    for _ in range(RANDOM_DRAWS):
+        drawn = estimate.copy()
+        for row in range(n_tasks):
+            drawn[row, others[row]] = generator.permutation(estimate[row, others[row]])
+        draws.append(agreement(drawn, truth).to_json())
+    return Agreement(**{name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]})
+
+
+def _on_scale_of(estimate: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+    """The similarities moved to the mean and spread of the estimate, row by row: they have no unit of their own."""
+    others = np.where(np.eye(len(estimate), dtype=bool), np.nan, 1.0)
+    target, source = estimate * others, similarity * others
+    spread = np.nanstd(source, axis=1, keepdims=True)
+    standard = (source - np.nanmean(source, axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+    return np.nanmean(target, axis=1, keepdims=True) + standard * np.nanstd(target, axis=1, keepdims=True)

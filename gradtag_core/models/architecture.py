@@ -1,0 +1,77 @@
+"""What a model is made of, known without building it: its parameters and what a pass costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from gradtag_core.config import ModelKind
+
+if TYPE_CHECKING:
+    from gradtag_core.models.multitask import MultitaskModel
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that is needed to build a model: `input_shape` is that of one example."""
+
+    kind: ModelKind
+    input_shape: tuple[int, ...]
+    width: int
+    n_tasks: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def build(self, seed: int) -> MultitaskModel:
+        """A freshly initialised model; the same seed gives the same weights and leaves torch's generator alone."""
+        import torch
+
+        from gradtag_core.models.mlp import MLP
+        from gradtag_core.models.multitask import MultitaskModel
+        from gradtag_core.models.sign import SIGN
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = (SIGN if self.kind == "sign" else MLP)(self.input_shape, self.width)
+            return MultitaskModel(encoder, self.width, self.n_tasks)
+
+    def _linear_layers(self, n_heads: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """(in, out) of the layers that read the inputs, and of the others."""
+        width = self.width
+        if self.kind == "mlp":
+            return [(prod(self.input_shape), width)], [(width, width), (width, n_heads)]
+        n_hops, n_features = self.input_shape if len(self.input_shape) == 2 else (1, *self.input_shape)
+        return [(n_features, width)] * n_hops, [(width, width)] * n_hops + [
+            (n_hops * width, width),
+            (width, n_heads),
+        ]
+
+    @property
+    def n_parameters(self) -> int:
+        first, rest = self._linear_layers(self.n_tasks)
+        slopes = 2 if self.kind == "mlp" else len(first) + 2  # one PReLU slope each
+        return sum((n_in + 1) * n_out for n_in, n_out in first + rest) + slopes
+
+    def forward_flops(self, n_heads: int) -> float:
+        """One example through the encoder and `n_heads` heads; multiply and add count as two, as everywhere."""
+        first, rest = self._linear_layers(n_heads)
+        return 2.0 * sum(n_in * n_out for n_in, n_out in first + rest)
+
+    def backward_flops(self, n_heads: int) -> float:
+        """Carrying the gradient of one example back to the first layers' outputs."""
+        _, rest = self._linear_layers(n_heads)
+        return 2.0 * sum(n_in * n_out for n_in, n_out in rest)
+
+    def step_flops(self, n_heads: int) -> float:
+        """One example of a training step: forward, backward and the gradients of the weights."""
+        return 2 * self.forward_flops(n_heads) + self.backward_flops(n_heads)
+
+    def featurize_flops(self, n_examples: int, n_rows: int, dim: int) -> float:
+        """Gradients of `n_rows` (example, task) rows and their dense projection: 2 p d per example, since the tasks
+        of an example share it, and 2 d per output and row."""
+        passes = self.forward_flops(self.n_tasks) + self.backward_flops(self.n_tasks)
+        first, rest = self._linear_layers(self.n_tasks)
+        n_outputs = sum(n_out for _, n_out in first + rest)
+        return n_rows * (passes + 4.0 * dim * n_outputs) + n_examples * 2.0 * dim * self.n_parameters

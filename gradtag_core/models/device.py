@@ -1,0 +1,30 @@
+"""Which device to compute on, and with how many threads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from gradtag_core.errors import InvalidInput
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU; asking for an absent CUDA device is an error."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InvalidInput(f"`device` is `{name}`, but torch finds no CUDA device here; use `cpu` or `auto`.")
+    return torch.device(name)
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """Run a block with at most `threads` threads for linear algebra, in torch and in numpy (None: as it is)."""
+    before = torch.get_num_threads()
+    with threadpool_limits(limits=threads):
+        torch.set_num_threads(threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -1,0 +1,55 @@
+import numpy as np
+import torch
+
+from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
+from gradtag_core.affinity.subsets import random_subsets
+from gradtag_core.cost import Cost
+from gradtag_core.gradients.features import GradientFeatures
+from gradtag_core.training.metrics import score_logits
+
+CPU = torch.device("cpu")
+
+
+def linear_features(suite, split):
+    """The features of a model that is linear in its parameters, one weight vector shared by all tasks, at zero:
+    its gradient is the input itself, and the linearisation is exact."""
+    rows = suite.rows(split)
+    projected = torch.from_numpy(suite.inputs[rows.example]).double()
+    return GradientFeatures(rows, torch.zeros(len(rows)), projected, Cost())
+
+
+def test_a_linear_model_is_estimated_exactly(small_suite):
+    """For a model linear in its parameters, the estimate is what training it to convergence gives."""
+    from sklearn.linear_model import LogisticRegression
+
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+    l2 = 1e-3
+    subsets = random_subsets(small_suite.n_tasks, 2, 4, 0)
+    scores = estimate_scores(
+        train, validation, subsets, small_suite.task_names, EstimationSettings(l2, "rows", 1e-9), 0, CPU
+    )
+    penalty = l2 * train.mean_squared_norm
+    entry = 0
+    for subset in subsets:
+        keep = np.isin(train.rows.task, subset)
+        fitted = LogisticRegression(
+            C=1 / (penalty * keep.sum()), fit_intercept=False, tol=1e-10, max_iter=1000
+        )
+        fitted.fit(train.projected.numpy()[keep], train.rows.label[keep])
+        for task in subset:
+            rows = validation.rows.of_task(task)
+            logits = torch.from_numpy(validation.projected[rows].numpy() @ fitted.coef_[0])[:, None]
+            expected = score_logits(logits, torch.from_numpy(validation.rows.label[rows]).double())[0]
+            np.testing.assert_allclose(scores.values[entry], expected.numpy(), atol=1e-5)
+            entry += 1
+    assert entry == len(scores.values)
+
+
+def test_permuting_the_subsets_permutes_the_scores(small_suite):
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+    settings = EstimationSettings(1e-3, "rows", 1e-9)
+    subsets = random_subsets(small_suite.n_tasks, 2, 5, 0)
+    first = estimate_scores(train, validation, subsets, small_suite.task_names, settings, 0, CPU)
+    second = estimate_scores(train, validation, subsets[::-1], small_suite.task_names, settings, 0, CPU)
+    blocks = first.values.reshape(5, 2, -1)
+    np.testing.assert_allclose(second.values.reshape(5, 2, -1), blocks[::-1], atol=1e-9)

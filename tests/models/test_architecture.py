@@ -1,0 +1,39 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from gradtag_core.models.architecture import Architecture
+
+ARCHITECTURES = [
+    Architecture("sign", (4, 16), 8, 5),
+    Architecture("sign", (16,), 8, 5),
+    Architecture("mlp", (16,), 8, 5),
+    Architecture("mlp", (4, 16), 8, 5),
+]
+
+
+def test_the_papers_sign_has_683_370_parameters():
+    """Appendix C.1.1: 128 features, 3 hops, width 256, 100 tasks."""
+    architecture = Architecture("sign", (4, 128), 256, 100)
+    assert architecture.n_parameters == 683_370
+    assert sum(parameter.numel() for parameter in architecture.build(0).parameters()) == 683_370
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_counts_equal_those_of_the_built_model(architecture):
+    model = architecture.build(0)
+    inputs = torch.zeros(3, *architecture.input_shape)
+    assert architecture.n_parameters == sum(parameter.numel() for parameter in model.parameters())
+    with FlopCounterMode(display=False) as forward:
+        model(inputs, [0, 2])
+    assert forward.get_total_flops() == 3 * architecture.forward_flops(2)
+    with FlopCounterMode(display=False) as step:
+        model(inputs, [0, 2]).sum().backward()
+    assert step.get_total_flops() == 3 * architecture.step_flops(2)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_some_heads_give_the_same_logits_as_all_of_them(architecture):
+    model = architecture.build(1)
+    inputs = torch.randn(6, *architecture.input_shape, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(model(inputs, [3, 1]), model(inputs)[:, [3, 1]])

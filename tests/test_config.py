@@ -1,0 +1,87 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradtag_core.config import (
+    METRIC_TITLES,
+    METRICS,
+    PRESET_HELP,
+    PRESETS,
+    RunConfig,
+    make_config,
+    read_config,
+)
+from gradtag_core.errors import InvalidInput
+from gradtag_core.runs.stages import STAGES
+
+
+def test_every_knob_explains_itself():
+    for name, field in RunConfig.model_fields.items():
+        assert field.title and field.description, name
+        assert field.description.endswith("."), name
+        assert field.json_schema_extra["stage"] in (*STAGES, "affinity", ""), name
+
+
+def test_every_preset_and_metric_has_its_words():
+    assert PRESETS.keys() == PRESET_HELP.keys()
+    assert set(METRICS) == METRIC_TITLES.keys()
+    for preset in PRESETS:
+        make_config(preset)
+
+
+def test_the_paper_preset_is_the_papers():
+    config = make_config("paper")
+    assert (config.n_subsets, config.subset_size, config.proj_dim, config.n_inits) == (2000, 10, 200, 5)
+    assert (config.width, config.rounding, config.projection) == (256, "threshold", "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"proj_dim": 0}, r"`proj_dim`: input should be greater than or equal to 1; found 0"),
+        ({"n_inits": 2.5}, r"`n_inits`: .*integer; found 2\.5"),
+        ({"l2": 0.0}, r"`l2`: .*greater than 0; found 0\.0"),
+        ({"metric": "f2"}, r"`metric`: .*'auc'; found 'f2'"),
+        ({"rounding_threshold": 0.1}, r"`rounding_threshold` is used only with `rounding` = threshold"),
+        ({"n_subset": 10}, r"`n_subset` is not a parameter of a run; the parameters are `suite`"),
+        ({"device": "tpu"}, r"`device`: .*found 'tpu'"),
+    ],
+)
+def test_a_broken_rule_is_one_sentence_with_name_rule_and_value(values, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make_config(None, **values)
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(
+        InvalidInput, match=r"`preset` must be one of `quick`, `paper`, `accurate`; found `fast`"
+    ):
+        make_config("fast")
+
+
+def test_values_beside_a_preset_win():
+    assert make_config("quick", proj_dim=7).proj_dim == 7
+    assert make_config("quick", proj_dim=None).proj_dim == PRESETS["quick"]["proj_dim"]
+
+
+@given(st.integers(2, 200), st.integers(2, 10))
+def test_open_choices_are_filled_for_any_number_of_tasks(n_tasks, subset_size):
+    config = RunConfig(subset_size=min(subset_size, n_tasks)).for_tasks(n_tasks)
+    assert 1 <= config.n_groups <= n_tasks
+    assert config.n_subsets >= 1
+
+
+@pytest.mark.parametrize("name", ["n_groups", "subset_size"])
+def test_more_than_there_are_tasks_is_refused(name):
+    with pytest.raises(InvalidInput, match=rf"`{name}` must be at most the number of tasks, 4; found 6"):
+        make_config(None, **{"subset_size": 3, name: 6}).for_tasks(4)
+
+
+def test_base_models_and_truth_never_share_a_seed():
+    config = RunConfig(n_inits=1000)
+    assert not set(config.init_seeds) & set(config.truth_seeds)
+
+
+def test_a_stored_configuration_reads_back():
+    config = make_config("paper", seed=4, threads=2)
+    assert read_config(config.model_dump()) == config
