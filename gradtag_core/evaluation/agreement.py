@@ -12,16 +12,17 @@ from scipy.stats import rankdata
 class Agreement:
     """`row_spearman` is the headline: how well co-tasks are ranked for each evaluated task, averaged over tasks,
     with its standard error over tasks. `column_spearman` and the distances are the paper's figures; task
-    difficulty dominates both. `distance_squared` = ‖T - T*‖_F² / ‖T*‖_F² (paper, section 5.2), `distance` its root.
+    difficulty dominates both. `distance_squared` = ‖T - T*‖_F² / ‖T*‖_F² (paper, section 5.2), `distance` its
+    root; both are None where the truth is zero everywhere, as F1 is for models that find no positive.
     """
 
     row_spearman: float
     row_spearman_standard_error: float
     column_spearman: float
-    distance_squared: float
-    distance: float
+    distance_squared: float | None
+    distance: float | None
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float | None]:
         return asdict(self)
 
 
@@ -31,13 +32,14 @@ def agreement(estimate: np.ndarray, truth: np.ndarray) -> Agreement:
     rows = spearman_by_row(estimate, truth)
     columns = spearman_by_row(estimate.T, truth.T)
     n_known = max(1, int(np.isfinite(rows).sum()))
-    squared = float(np.nansum((estimate - truth) ** 2) / np.nansum(truth**2))
+    size = float(np.nansum(truth**2))
+    squared = float(np.nansum((estimate - truth) ** 2)) / size if size else None
     return Agreement(
         row_spearman=_mean(rows),
         row_spearman_standard_error=float(np.nanstd(rows) / np.sqrt(n_known)) if n_known > 1 else 0.0,
         column_spearman=_mean(columns),
         distance_squared=squared,
-        distance=squared**0.5,
+        distance=None if squared is None else squared**0.5,
     )
 
 

@@ -152,8 +152,16 @@ def _shuffled(estimate: np.ndarray, truth: np.ndarray) -> Agreement:
         drawn = estimate.copy()
         for row in range(n_tasks):
             drawn[row, others[row]] = generator.permutation(estimate[row, others[row]])
-        draws.append(agreement(drawn, truth).to_json())
-    return Agreement(**{name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]})
+        draws.append(agreement(drawn, truth))
+    squared = [draw.distance_squared for draw in draws if draw.distance_squared is not None]
+    distance = [draw.distance for draw in draws if draw.distance is not None]
+    return Agreement(
+        float(np.mean([draw.row_spearman for draw in draws])),
+        float(np.mean([draw.row_spearman_standard_error for draw in draws])),
+        float(np.mean([draw.column_spearman for draw in draws])),
+        float(np.mean(squared)) if squared else None,
+        float(np.mean(distance)) if distance else None,
+    )
 
 
 def _on_scale_of(estimate: np.ndarray, similarity: np.ndarray) -> np.ndarray:

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
+from gradtag_core.affinity import regression
 from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
 from gradtag_core.affinity.subsets import random_subsets
 from gradtag_core.cost import Cost
+from gradtag_core.errors import GradTagError
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.training.metrics import score_logits
 
@@ -53,3 +58,23 @@ def test_permuting_the_subsets_permutes_the_scores(small_suite):
     second = estimate_scores(train, validation, subsets[::-1], small_suite.task_names, settings, 0, CPU)
     blocks = first.values.reshape(5, 2, -1)
     np.testing.assert_allclose(second.values.reshape(5, 2, -1), blocks[::-1], atol=1e-9)
+
+
+def test_what_single_precision_cannot_reach_double_precision_does(small_suite):
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+    single, single_validation = (
+        replace(part, projected=part.projected.float()) for part in (train, validation)
+    )
+    settings = EstimationSettings(1e-4, "rows", tolerance=1e-9)
+    subsets = random_subsets(small_suite.n_tasks, 2, 3, 0)
+    found = estimate_scores(single, single_validation, subsets, small_suite.task_names, settings, 0, CPU)
+    exact = estimate_scores(train, validation, subsets, small_suite.task_names, settings, 0, CPU)
+    np.testing.assert_allclose(found.values, exact.values, atol=1e-5)
+
+
+def test_a_regression_that_does_not_converge_is_an_error_that_says_what_to_do(small_suite, monkeypatch):
+    monkeypatch.setattr(regression, "MAX_NEWTON_STEPS", 1)
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+    settings = EstimationSettings(1e-6, "rows", tolerance=1e-12)
+    with pytest.raises(GradTagError, match=r"2 of 2 regressions stopped.*raise `l2`"):
+        estimate_scores(train, validation, [(0, 1), (2, 3)], small_suite.task_names, settings, 0, CPU)

@@ -60,6 +60,12 @@ def test_distance_is_the_squared_frobenius_ratio_and_its_root():
     assert found.distance == pytest.approx(0.3)
 
 
+def test_a_truth_of_zeros_has_no_distance():
+    found = agreement(np.ones((4, 4)), np.zeros((4, 4)))
+    assert found.distance_squared is found.distance is None
+    assert found.row_spearman == 0
+
+
 def test_empty_cells_are_left_out():
     truth, estimate = random_matrix(3), random_matrix(4)
     holed = truth.copy()

@@ -1,0 +1,139 @@
+"""A run from configuration to groups (paper, algorithm 2), stage by stage; each stage's result is kept at once."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import TypeVar
+
+import numpy as np
+
+from gradtag_core.affinity.matrix import average
+from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.subsets import Subset
+from gradtag_core.cost import Cost
+from gradtag_core.evaluation.label_similarity import label_similarity
+from gradtag_core.grouping.cluster import cluster
+from gradtag_core.grouping.result import Grouping
+from gradtag_core.progress import Reporter
+from gradtag_core.runs.plan import Plan, mean_training_flops
+from gradtag_core.runs.record import GroupScores, RunRecord, Summary
+from gradtag_core.runs.stages import STAGE_TITLES, Stage
+from gradtag_core.runs.store import RunRow
+from gradtag_core.runs.units import Units
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+PACKAGES = ("torch", "numpy", "scipy", "cvxpy", "scs", "scikit-learn")
+
+
+@dataclass
+class Pipeline:
+    """Runs a plan and writes each stage's result into the run's folder."""
+
+    plan: Plan
+    units: Units
+    record: RunRecord
+    reporter: Reporter
+    _costs: dict[str, Cost] = field(default_factory=dict)
+
+    def run(self, row: RunRow) -> None:
+        """Estimate, group, train the groups, then train the truth; earlier results stay when a later stage fails."""
+        self.record.write_summary(self._summary(row))
+        estimated = self._estimate()
+        grouping = self._group(estimated)
+        if self.plan.config.train_groups:
+            self._train_groups(grouping)
+        if self.plan.truth_subsets:
+            self._train_truth()
+
+    def _summary(self, row: RunRow) -> Summary:
+        return Summary(
+            id=row.id, name=row.name, suite=row.suite, command=row.command, created=row.created, config=row.config,
+            task_names=self.plan.suite.task_names, fingerprint=self.plan.suite.fingerprint,
+            versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            device=str(self.units.device),
+            full_training_flops=mean_training_flops(self.plan) * len(self.plan.subsets),
+        )  # fmt: skip
+
+    def _estimate(self) -> SubsetScores:
+        seeds = self.plan.config.init_seeds
+        units = self.units
+        self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
+        self._charge("featurize", self._track("featurize", seeds, units.features_cost))
+        parts = self._track("regress", seeds, units.estimated)
+        self._charge("regress", [part.cost for part in parts])
+        scores = parts[0]
+        for part in parts[1:]:
+            scores = scores.join(part)
+        base_scores = np.mean([units.base_scores(seed) for seed in seeds], axis=0)
+        self.record.write_arrays(base_scores, label_similarity(self.plan.suite))
+        self.record.write_scores(scores)
+        return scores
+
+    def _group(self, estimated: SubsetScores) -> Grouping:
+        config = self.plan.config
+        affinity = average(estimated, config.metric)
+
+        def solve(n_groups: int) -> Grouping:
+            return cluster(
+                affinity.values, n_groups, task_names=affinity.task_names, rounding=config.rounding,
+                threshold=config.rounding_threshold, seed=config.seed,
+            )  # fmt: skip
+
+        (grouping,) = self._track("group", [config.n_groups or 1], solve)
+        self.record.write_grouping(grouping)
+        return grouping
+
+    def _train_groups(self, grouping: Grouping) -> None:
+        """One model per group and one for all tasks, from scratch; every task scored on the test split."""
+        n_tasks = self.plan.suite.n_tasks
+        everything = tuple(range(n_tasks))
+        groups: list[Subset] = [
+            tuple(np.flatnonzero(grouping.labels == group).tolist()) for group in range(grouping.n_groups)
+        ]
+        seed = self.plan.config.truth_seeds[0]
+        trained = self._track(
+            "groups", [everything, *groups], lambda subset: self.units.trained(subset, seed)
+        )
+        costs = self._charge("groups", [cost for _, cost in trained])
+        together = trained[0][0]["test"]
+        grouped = np.empty_like(together)
+        for group, (by_split, _) in zip(groups, trained[1:], strict=True):
+            grouped[list(group)] = by_split["test"]
+        self.record.write_group_scores(GroupScores(grouped, together, costs))
+
+    def _train_truth(self) -> None:
+        plan = self.plan
+        work = [(subset, seed) for seed in plan.config.truth_seeds for subset in plan.truth_subsets]
+        trained = self._track("truth", work, lambda unit: self.units.trained(*unit))
+        self._charge("truth", [cost for _, cost in trained])
+        scores: SubsetScores | None = None
+        n_subsets = len(plan.truth_subsets)
+        for index, seed in enumerate(plan.config.truth_seeds):
+            part = trained[index * n_subsets : (index + 1) * n_subsets]
+            values = np.concatenate([by_split["validation"] for by_split, _ in part])
+            cost = sum((cost for _, cost in part), Cost())
+            names = plan.suite.task_names
+            of_seed = SubsetScores.of_seed(names, plan.truth_subsets, values, seed, "trained", cost)
+            scores = scores.join(of_seed) if scores else of_seed
+        if scores:
+            self.record.write_scores(scores)
+
+    def _track(self, stage: Stage, units: Iterable[Unit], work: Callable[[Unit], Result]) -> list[Result]:
+        units = list(units)
+        return [work(unit) for unit in self.reporter.track(STAGE_TITLES[stage], units, len(units))]
+
+    def _charge(self, stage: Stage, costs: Iterable[Cost]) -> Cost:
+        """Note what a stage cost, counting units found in the cache at what they cost when they were made."""
+        total = sum(costs, Cost())
+        self._costs[stage] = total
+        damaged = tuple(
+            f"A damaged file was computed again: {path.name}." for path in self.units.cache.damaged
+        )
+        summary = self.record.summary
+        self.record.write_summary(replace(summary, costs=dict(self._costs), warnings=damaged))
+        return total

@@ -1,0 +1,147 @@
+"""What a run will do, before it does it: subsets, units of work, FLOPs, seconds and bytes.
+
+Needs no torch, so that a page can ask on every change of a knob.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from gradtag_core.affinity.subsets import Subset, covering_subsets, pairwise_subsets
+from gradtag_core.config import RunConfig
+from gradtag_core.errors import InvalidInput
+from gradtag_core.models.architecture import Architecture
+from gradtag_core.runs.stages import Stage
+from gradtag_core.tasks.suite import TaskSuite
+
+NEWTON_PRODUCTS = 60  # Hessian and gradient products of a typical regression, for the forecast only
+MEASURED_SUBSETS = 50  # how many subsets to look at for the mean number of examples
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage: its number of units, its FLOPs, and the seconds those take (None: no rate is known yet)."""
+
+    stage: Stage
+    units: int
+    flops: float
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`work` by stage; `full_training_*` is what training every subset of the run for real would cost."""
+
+    work: tuple[Work, ...]
+    full_training_flops: float
+    full_training_seconds: float | None
+    feature_bytes: int
+
+    @property
+    def seconds(self) -> float | None:
+        known = [work.seconds for work in self.work if work.seconds is not None]
+        return sum(known) if len(known) == len(self.work) else None
+
+    def flops_of(self, *stages: Stage) -> float:
+        return sum(work.flops for work in self.work if work.stage in stages)
+
+    @property
+    def estimate_flops(self) -> float:
+        """Base models, features and regressions: what replaces the full training."""
+        return self.flops_of("train", "featurize", "regress")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration made definite for its suite: `config` has every default filled in."""
+
+    config: RunConfig
+    suite: TaskSuite
+    architecture: Architecture
+    subsets: tuple[Subset, ...]
+    truth_subsets: tuple[Subset, ...]
+
+
+def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
+    """Check the configuration against the suite (already cut to its tasks) and draw the subsets.
+
+    Raises `InvalidInput` for more groups or larger subsets than tasks, for more subsets than there are, for pairs
+    of tasks that no subset covers, and for more truth subsets than subsets.
+    """
+    definite = config.for_tasks(suite.n_tasks)
+    kind = config.model or ("sign" if suite.inputs.ndim == 3 else "mlp")
+    architecture = Architecture(kind, suite.inputs.shape[1:], config.width, suite.n_tasks)
+    if config.pairwise:
+        subsets = pairwise_subsets(suite.n_tasks)
+    else:
+        m = definite.n_subsets or 1
+        subsets = covering_subsets(suite.n_tasks, config.subset_size, m, config.seed, suite.task_names)
+    if config.truth > len(subsets):
+        raise InvalidInput(
+            f"`truth` must be at most the number of subsets that are estimated, {len(subsets):,}; "
+            f"found {config.truth:,}."
+        )
+    return Plan(
+        definite.model_copy(update={"model": kind}),
+        suite,
+        architecture,
+        tuple(subsets),
+        tuple(subsets[: config.truth]),
+    )
+
+
+def mean_training_flops(plan: Plan) -> float:
+    """FLOPs of really training one subset of the plan once, averaged over (a sample of) its subsets."""
+    stride = max(1, len(plan.subsets) // MEASURED_SUBSETS)
+    sample = plan.subsets[::stride]
+    return float(np.mean([_training_flops(plan, subset, plan.config.epochs) for subset in sample]))
+
+
+def _training_flops(plan: Plan, tasks: Sequence[int], epochs: int) -> float:
+    examples = len(np.unique(np.concatenate([plan.suite.indices("train", task) for task in tasks])))
+    return epochs * examples * plan.architecture.step_flops(len(tasks))
+
+
+def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
+    """Predict each stage; `rates` are FLOPs per second by stage, as measured by earlier runs."""
+    config, suite, dim = plan.config, plan.suite, plan.config.proj_dim
+    everything = range(suite.n_tasks)
+    splits = {split: [suite.indices(split, task) for task in everything] for split in ("train", "validation")}
+    n_train, n_validation = (sum(map(len, parts)) for parts in splits.values())
+    n_examples = sum(len(np.unique(np.concatenate(parts))) for parts in splits.values())
+    featurize = plan.architecture.featurize_flops(n_examples, n_train + n_validation, dim)
+    rows_per_subset = n_train / suite.n_tasks * float(np.mean([len(subset) for subset in plan.subsets]))
+    per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
+    one_training = mean_training_flops(plan)
+    n_groups = config.n_groups or 1
+    flops: dict[Stage, tuple[int, float]] = {
+        "train": (config.n_inits, config.n_inits * _training_flops(plan, everything, config.base_epochs)),
+        "featurize": (config.n_inits, config.n_inits * featurize),
+        "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
+    }
+    if config.train_groups:
+        group = list(range(ceil(suite.n_tasks / n_groups)))
+        together = _training_flops(plan, everything, config.epochs)
+        flops["groups"] = (n_groups + 1, together + n_groups * _training_flops(plan, group, config.epochs))
+    if plan.truth_subsets:
+        n_trainings = len(plan.truth_subsets) * len(config.truth_seeds)
+        flops["truth"] = (n_trainings, n_trainings * one_training)
+    work = tuple(
+        Work(stage, units, cost, _seconds(cost, stage, rates)) for stage, (units, cost) in flops.items()
+    )
+    full = one_training * len(plan.subsets)
+    feature_bytes = (n_train + n_validation) * dim * 4
+    return Forecast(work, full, _seconds(full, "truth", rates), feature_bytes)
+
+
+def _seconds(flops: float, stage: Stage, rates: Mapping[str, float]) -> float | None:
+    """Training rates stand in for each other; there is no other substitution."""
+    alike = {
+        "truth": ("truth", "groups", "train"),
+        "groups": ("groups", "truth", "train"),
+        "train": ("train",),
+    }
+    rate = next((rates[name] for name in alike.get(stage, (stage,)) if rates.get(name)), None)
+    return flops / rate if rate else None

@@ -1,0 +1,180 @@
+"""What a run leaves behind: one folder that explains itself, readable on any machine.
+
+run.json             configuration, command, provenance and costs; its presence makes the folder a run
+estimated.parquet    estimated scores of every subset (affinity.scores.SubsetScores.to_table)
+trained.parquet      scores of the really trained subsets, if any
+arrays.safetensors   base_scores (n, metrics) and label_similarity (n, n)
+grouping.json        the grouping (grouping.result.Grouping.to_json)
+groups.json          test scores of one model per group, and of one model for all tasks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradtag_core.affinity.matrix import AffinityMatrix, average
+from gradtag_core.affinity.scores import Source, SubsetScores
+from gradtag_core.config import METRICS, Metric, RunConfig, read_config
+from gradtag_core.cost import Cost
+from gradtag_core.errors import StoreError
+from gradtag_core.evaluation.comparison import Comparison, Evidence, compare
+from gradtag_core.grouping.result import Grouping
+from gradtag_core.runs.files import read_arrays, read_json, read_table, write_arrays, write_json, write_table
+
+RUN, ARRAYS, GROUPING, GROUPS = "run.json", "arrays.safetensors", "grouping.json", "groups.json"
+TABLES: dict[Source, str] = {"estimated": "estimated.parquet", "trained": "trained.parquet"}
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """Test scores (n, metrics) of each task by its group's model, and by one model trained on all tasks."""
+
+    grouped: np.ndarray
+    together: np.ndarray
+    cost: Cost
+
+    def of(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+        """(grouped, together) in one metric: (n,) each."""
+        column = METRICS.index(metric)
+        return self.grouped[:, column], self.together[:, column]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The content of run.json; `costs` by stage, `full_training_flops` of training every subset once."""
+
+    id: str
+    name: str
+    suite: str
+    command: str
+    created: float
+    config: dict[str, Any]
+    task_names: tuple[str, ...]
+    fingerprint: str
+    versions: dict[str, str]
+    device: str
+    full_training_flops: float
+    seconds: float = 0.0
+    costs: dict[str, Cost] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], place: Path) -> Summary:
+        if values.get("format") != FORMAT:
+            raise StoreError(
+                f"`{place}` must have `format` {FORMAT}; found {values.get('format')!r}. "
+                "It was written by another version."
+            )
+        try:
+            fields = {name: value for name, value in values.items() if name != "format"}
+            costs = {stage: Cost(**cost) for stage, cost in fields.pop("costs").items()}
+            names, warnings = tuple(fields.pop("task_names")), tuple(fields.pop("warnings"))
+            return cls(**fields, costs=costs, task_names=names, warnings=warnings)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise StoreError(f"`{place}` is not the summary of a run: {error}.") from error
+
+
+class RunRecord:
+    """A run's folder, read lazily; every property that a run has not reached yet is None."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @cached_property
+    def summary(self) -> Summary:
+        path = self.folder / RUN
+        return Summary.from_json(read_json(path), path)
+
+    @property
+    def has_summary(self) -> bool:
+        return (self.folder / RUN).is_file()
+
+    @cached_property
+    def config(self) -> RunConfig:
+        return read_config(self.summary.config)
+
+    @cached_property
+    def estimated(self) -> SubsetScores | None:
+        return self._scores("estimated", "train", "featurize", "regress")
+
+    @cached_property
+    def trained(self) -> SubsetScores | None:
+        return self._scores("trained", "truth")
+
+    def _scores(self, source: Source, *stages: str) -> SubsetScores | None:
+        path = self.folder / TABLES[source]
+        if not path.is_file():
+            return None
+        cost = sum((self.summary.costs.get(stage, Cost()) for stage in stages), Cost())
+        return SubsetScores.from_table(read_table(path), self.summary.task_names, source, cost)
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return read_arrays(self.folder / ARRAYS)[0]
+
+    @cached_property
+    def grouping(self) -> Grouping | None:
+        path = self.folder / GROUPING
+        return Grouping.from_json(read_json(path)) if path.is_file() else None
+
+    @cached_property
+    def group_scores(self) -> GroupScores | None:
+        path = self.folder / GROUPS
+        if not path.is_file():
+            return None
+        values = read_json(path)
+        return GroupScores(np.array(values["grouped"]), np.array(values["together"]), Cost(**values["cost"]))
+
+    def affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
+        """The estimated affinity in the run's metric or in another; every metric was scored."""
+        return average(self.estimated, metric or self.config.metric) if self.estimated else None
+
+    def true_affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
+        return average(self.trained, metric or self.config.metric) if self.trained else None
+
+    def comparison(self, metric: Metric | None = None) -> Comparison | None:
+        """The estimate against the truth, with its reference lines; None without real training."""
+        if self.estimated is None or self.trained is None:
+            return None
+        costs = self.summary.costs
+        evidence = Evidence(
+            self._arrays["base_scores"], self._arrays["label_similarity"], self.estimated.cost.flops,
+            costs["train"].flops, self.summary.full_training_flops,
+        )  # fmt: skip
+        return compare(self.estimated, self.trained, evidence, metric or self.config.metric)
+
+    def write_summary(self, summary: Summary) -> None:
+        write_json(self.folder / RUN, summary.to_json())
+        self.__dict__.pop("summary", None)
+
+    def write_scores(self, scores: SubsetScores) -> None:
+        write_table(self.folder / TABLES[scores.source], scores.to_table())
+        self.__dict__.pop(scores.source, None)
+
+    def write_arrays(self, base_scores: np.ndarray, label_similarity: np.ndarray) -> None:
+        arrays = {"base_scores": base_scores, "label_similarity": label_similarity}
+        write_arrays(self.folder / ARRAYS, arrays)
+        self.__dict__.pop("_arrays", None)
+
+    def write_grouping(self, grouping: Grouping) -> None:
+        write_json(self.folder / GROUPING, grouping.to_json())
+        self.__dict__.pop("grouping", None)
+
+    def write_group_scores(self, scores: GroupScores) -> None:
+        values = {
+            "grouped": scores.grouped.tolist(),
+            "together": scores.together.tolist(),
+            "cost": scores.cost.to_json(),
+        }
+        write_json(self.folder / GROUPS, values)
+        self.__dict__.pop("group_scores", None)

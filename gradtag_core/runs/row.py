@@ -1,0 +1,162 @@
+"""One run as the store lists it: its states, its id, whether its process lives, and sample runs on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from gradtag_core.errors import GradTagError, InvalidInput, StoreError
+from gradtag_core.runs.files import read_json
+
+RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+OPEN: tuple[RunState, ...] = ("queued", "running")
+NEXT_STATES: Mapping[RunState, tuple[RunState, ...]] = {
+    "queued": ("running", "failed", "cancelled", "interrupted"),
+    "running": ("done", "failed", "cancelled", "interrupted"),
+    "done": (),
+    "failed": ("queued",),
+    "cancelled": ("queued",),
+    "interrupted": ("queued",),
+}
+RUN_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+LAUNCH_SECONDS = 30.0  # a queued run must get a process within this time
+HEARTBEAT_SECONDS = 60.0  # where a process cannot be looked up, this long without a sign of life means gone
+# What the run.json of a sample must hold; it may hold more.
+SAMPLE_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "id": str,
+    "name": str,
+    "suite": str,
+    "config": dict,
+    "command": str,
+    "created": (int, float),
+    "seconds": (int, float),
+}
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What the store knows of a run; times are unix seconds, `seconds` is computing time over all sessions.
+
+    `fraction` and `seconds_left` are of the whole run, `done` and `total` of its `stage`; `heartbeat` is the
+    last sign of life; `process` tells `pid` from a later process of the same number.
+    """
+
+    id: str
+    name: str
+    suite: str
+    state: RunState
+    config: dict[str, Any]
+    command: str
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    fraction: float = 0.0
+    seconds_left: float | None = None
+    heartbeat: float = 0.0
+    pid: int | None = None
+    process: str | None = None
+    error: str | None = None
+    cancel_requested: bool = False
+    seconds: float = 0.0
+    sample: bool = False
+
+
+def check_run_id(run_id: str) -> str:
+    """Refuse anything that is no run id, so that an id can safely be part of a path."""
+    if not RUN_ID.fullmatch(run_id):
+        raise InvalidInput(
+            f"`run_id` must be up to 64 lower-case letters, digits and inner hyphens; found {run_id!r}. "
+            f"Copy it from the list of runs."
+        )
+    return run_id
+
+
+def check_transition(row: RunRow, state: RunState) -> None:
+    """Refuse a change of state that a run cannot make."""
+    if state not in NEXT_STATES[row.state]:
+        allowed = " or ".join(NEXT_STATES[row.state]) or "nothing else"
+        raise StoreError(f"The run `{row.id}` is {row.state}: it can become {allowed}, not {state}.")
+
+
+def read_sample(folder: Path) -> RunRow:
+    """The finished, read-only run that a folder with a run.json describes; `StoreError` where it does not."""
+    fields = read_json(folder / "run.json")
+    if not isinstance(fields, dict):
+        raise StoreError(f"`{folder / 'run.json'}` must hold an object.")
+    for key, kind in SAMPLE_TYPES.items():
+        if not isinstance(fields.get(key), kind) or isinstance(fields[key], bool):
+            raise StoreError(f"`{folder / 'run.json'}` has no valid `{key}`; found {fields.get(key)!r}.")
+    check_run_id(fields["id"])
+    known = {key: fields[key] for key in SAMPLE_TYPES}
+    finished = known["created"] + known["seconds"]
+    return RunRow(**known, state="done", fraction=1.0, finished=finished, heartbeat=finished, sample=True)
+
+
+def read_samples(folder: Path) -> tuple[dict[str, tuple[RunRow, Path]], list[str]]:
+    """Each sample run in `folder` with its own folder, by id, and a sentence for everything that is none."""
+    found: dict[str, tuple[RunRow, Path]] = {}
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "README")))
+    except OSError as error:
+        return found, [f"The sample runs in `{folder}` could not be listed: {error}."]
+    problems: list[str] = []
+    for entry in entries:
+        try:
+            row = read_sample(entry)
+            if row.id in found:
+                raise StoreError(f"its id `{row.id}` is that of `{found[row.id][1].name}` too.")
+            found[row.id] = (row, entry)
+        except GradTagError as error:
+            problems.append(f"The sample run `{entry.name}` was skipped: {error}")
+    return found, problems
+
+
+@cache
+def this_machine() -> str | None:
+    """The boot and the process namespace within which a pid means something; None outside Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return None
+
+
+def process_identity(pid: int) -> str | None:
+    """A text no other process shares, from pid and start time (/proc/<pid>/stat); None if gone or unknown."""
+    machine = this_machine()
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()  # the command before it may hold spaces and brackets
+    zombie = fields[0] in (b"Z", b"X")
+    return None if machine is None or zombie else f"{machine} {pid} {int(fields[19])}"
+
+
+def runs_here(row: RunRow) -> bool:
+    """Whether the row's pid can be looked up and signalled from this process."""
+    return row.pid is not None and (row.process is None or row.process.startswith(f"{this_machine()} "))
+
+
+def process_ended(row: RunRow) -> bool:
+    """Whether the process of an open run is gone: exact on this machine, else by the age of its heartbeat."""
+    if row.pid is not None and runs_here(row):
+        if row.process is not None:
+            return process_identity(row.pid) != row.process
+        try:
+            os.kill(row.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass  # it lives, as another user's
+    limit = LAUNCH_SECONDS if row.pid is None else HEARTBEAT_SECONDS
+    return time.time() - row.heartbeat > limit

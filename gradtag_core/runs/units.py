@@ -1,0 +1,161 @@
+"""Units of work, each a pure function of stored inputs: found in the cache, or computed and put there.
+
+A unit's key is the content of everything that can change it, so equal work is never done twice, in whatever run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
+from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.subsets import Subset
+from gradtag_core.cost import Cost
+from gradtag_core.gradients.features import GradientFeatures, featurize
+from gradtag_core.gradients.projection import Projection
+from gradtag_core.models.device import resolve_device
+from gradtag_core.progress import Reporter
+from gradtag_core.runs.files import UnitCache, content_key
+from gradtag_core.runs.plan import Plan
+from gradtag_core.tasks.suite import Split
+from gradtag_core.training.trainer import BaseModel, Recipe, Trainer
+
+UNIT_FORMAT = 1  # raise it when a unit's content changes for the same key
+
+
+class Units:
+    """The units of one plan; `on_unit(stage, key)` hears of each before it is looked up."""
+
+    def __init__(self, plan: Plan, cache: UnitCache, reporter: Reporter, on_unit: Callable[[str, str], None]):
+        self.plan = plan
+        self.cache = cache
+        self.reporter = reporter
+        self.device = resolve_device(plan.config.device)
+        self._on_unit = on_unit
+        self._trainer: Trainer | None = None
+
+    @property
+    def trainer(self) -> Trainer:
+        if self._trainer is None:
+            self._trainer = Trainer(self.plan.suite, self.plan.architecture, self.device)
+        return self._trainer
+
+    def _key(self, stage: str, *parts: Any) -> str:
+        key = content_key(UNIT_FORMAT, stage, self.plan.suite.fingerprint, self.device.type, *parts)
+        self._on_unit(stage, key)
+        return key
+
+    def _recipe(self, epochs: int) -> Recipe:
+        config = self.plan.config
+        return Recipe(epochs, config.learning_rate, config.batch_size, config.weighting)
+
+    # Base models
+
+    def base_model_key(self, seed: int) -> str:
+        recipe = self._recipe(self.plan.config.base_epochs)
+        return self._key("base-models", self.plan.architecture.to_json(), asdict(recipe), seed)
+
+    def base_model(self, seed: int) -> BaseModel:
+        """A model trained on all tasks."""
+        key = self.base_model_key(seed)
+        found = self.cache.get_arrays("base-models", key)
+        if found:
+            arrays, metadata = found
+            weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            return BaseModel(self.plan.architecture, weights, seed, _cost(metadata))
+        everything = range(self.plan.suite.n_tasks)
+        base = self.trainer.fit(
+            everything, self._recipe(self.plan.config.base_epochs), seed, reporter=self.reporter
+        )
+        arrays = {name: tensor.numpy() for name, tensor in base.weights.items()}
+        self.cache.put_arrays("base-models", key, arrays, _with_cost(base.cost))
+        return base
+
+    def base_scores(self, seed: int) -> np.ndarray:
+        """Every metric of a base model on each task's validation split: (n, metrics)."""
+        key = self._key("base-scores", self.base_model_key(seed))
+        found = self.cache.get_json("base-scores", key)
+        if found is None:
+            everything = range(self.plan.suite.n_tasks)
+            found = self.trainer.score(self.base_model(seed), everything, "validation").tolist()
+            self.cache.put_json("base-scores", key, found)
+        return np.array(found)
+
+    # Projected gradients
+
+    def _features_key(self, seed: int, split: Split) -> str:
+        config = self.plan.config
+        return self._key("features", self.base_model_key(seed), config.projection, config.proj_dim, split)
+
+    def features(self, seed: int, split: Split) -> GradientFeatures:
+        """Logits and projected gradients of a split at the base model of `seed`."""
+        key = self._features_key(seed, split)
+        rows = self.plan.suite.rows(split)
+        found = self.cache.get_arrays("features", key)
+        if found:
+            arrays, metadata = found
+            logits, projected = (torch.from_numpy(arrays[name]) for name in ("logits", "projected"))
+            return GradientFeatures(rows, logits, projected, _cost(metadata))
+        config = self.plan.config
+        projection = Projection(config.projection, config.proj_dim, seed)
+        made = featurize(self.plan.suite, self.base_model(seed), rows, projection, self.device, self.reporter)
+        arrays = {"logits": made.logits.numpy(), "projected": made.projected.numpy()}
+        self.cache.put_arrays("features", key, arrays, _with_cost(made.cost))
+        return made
+
+    def features_cost(self, seed: int) -> Cost:
+        """What the features of a base model cost, training and validation rows; computes them where absent."""
+        return self.features(seed, "train").cost + self.features(seed, "validation").cost
+
+    # Estimated scores
+
+    def estimated(self, seed: int) -> SubsetScores:
+        """The estimated scores of every subset of the plan at the base model of `seed`."""
+        plan, config = self.plan, self.plan.config
+        settings = EstimationSettings(config.l2, config.weighting)
+        upstream = [self._features_key(seed, split) for split in ("train", "validation")]
+        key = self._key("estimates", upstream, [list(subset) for subset in plan.subsets], asdict(settings))
+        table = self.cache.get_arrays("estimates", key)
+        if table:
+            arrays, metadata = table
+            values, cost = arrays["values"], _cost(metadata)
+            return SubsetScores.of_seed(plan.suite.task_names, plan.subsets, values, seed, "estimated", cost)
+        scores = estimate_scores(
+            self.features(seed, "train"), self.features(seed, "validation"), plan.subsets, plan.suite.task_names,
+            settings, seed, self.device, self.reporter,
+        )  # fmt: skip
+        self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))
+        return scores
+
+    # Real training
+
+    def trained(self, subset: Subset, seed: int) -> tuple[dict[Split, np.ndarray], Cost]:
+        """Train on a subset from scratch; scores of its tasks on validation and test, (tasks, metrics) each."""
+        recipe = self._recipe(self.plan.config.epochs)
+        key = self._key("trained", self.plan.architecture.to_json(), asdict(recipe), seed, list(subset))
+        found = self.cache.get_json("trained", key)
+        if found is None:
+            model = self.trainer.fit(subset, recipe, seed, reporter=self.reporter)
+            scores = {
+                split: self.trainer.score(model, subset, split).tolist() for split in ("validation", "test")
+            }
+            found = {"scores": scores, "cost": model.cost.to_json()}
+            self.cache.put_json("trained", key, found)
+        splits: dict[Split, np.ndarray] = {
+            split: np.array(found["scores"][split]) for split in ("validation", "test")
+        }
+        return splits, Cost(**found["cost"])
+
+
+def _with_cost(cost: Cost) -> dict[str, str]:
+    return {"cost": json.dumps(cost.to_json())}
+
+
+def _cost(metadata: dict[str, str]) -> Cost:
+    return Cost(**json.loads(metadata["cost"]))
