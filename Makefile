@@ -41,7 +41,7 @@ clean:  ## remove .venv and every cache
 # An unfinished or broken environment is built anew. requirements-dev.txt includes requirements.txt, so
 # installing it also covers the app.
 define prepare_venv
-	@if [ -e $(UNFINISHED) ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	@if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    for python in python3.11 python3 python3.12 python3.13; do \
 	        if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
 	        python=; \

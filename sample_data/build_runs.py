@@ -25,7 +25,9 @@ def main() -> None:
     for name, options in COMMANDS.items():
         with tempfile.TemporaryDirectory() as home:
             environment = {**os.environ, "GRADTAG_HOME": home}
-            subprocess.run([sys.executable, "-m", "gradtag_core", "run", *options], check=True, env=environment)
+            subprocess.run(
+                [sys.executable, "-m", "gradtag_core", "run", *options], check=True, env=environment
+            )
             (folder,) = (Path(home) / "runs").iterdir()
             shutil.rmtree(RUNS / name, ignore_errors=True)
             shutil.copytree(folder, RUNS / name)

@@ -21,7 +21,7 @@ SUBSETS_PER_REPORT = 256
 
 @dataclass(frozen=True)
 class EstimationSettings:
-    """`l2` is relative to the mean squared length of a projected training gradient."""
+    """`l2` is relative to the mean squared length of a training gradient."""
 
     l2: float
     weighting: Weighting
@@ -37,7 +37,7 @@ def estimate_scores(
     `seed` labels the base model. Raises `GradTagError` when a regression does not converge.
     """
     reporter = reporter or Reporter()
-    penalty = settings.l2 * train.mean_squared_norm
+    penalty = settings.l2 * train.gradient_energy
     values = []
     with measure() as meter:
         for start in range(0, len(subsets), SUBSETS_PER_REPORT):

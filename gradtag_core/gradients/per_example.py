@@ -23,6 +23,51 @@ class LayerPieces:
     inputs: Tensor
     output_gradients: Tensor
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the layer is linear; the other kind is a single-slope PReLU."""
+        return isinstance(self.layer, nn.Linear)
+
+    @property
+    def has_bias(self) -> bool:
+        return isinstance(self.layer, nn.Linear) and self.layer.bias is not None
+
+    def inputs_with_one(self) -> Tensor:
+        """The inputs of a linear layer, with a column of ones where it has a bias."""
+        return nn.functional.pad(self.inputs, (0, 1), value=1.0) if self.has_bias else self.inputs
+
+    def slope_gradients(self) -> Tensor:
+        """The gradient of a PReLU's slope: (R, 1)."""
+        return (self.output_gradients * self.inputs.clamp(max=0)).sum(dim=1, keepdim=True)
+
+    def squared_norms(self) -> Tensor:
+        """‖g‖² of each row over the layer's parameters: (R,)."""
+        if not self.is_linear:
+            return self.slope_gradients().square().squeeze(1)
+        return self.inputs_with_one().square().sum(1) * self.output_gradients.square().sum(1)
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Which rows belong to one example: `group` (R,) numbers the examples, `slot` (R,) the rows within each,
+    `first` (G,) is one row of each example."""
+
+    group: Tensor
+    slot: Tensor
+    first: Tensor
+
+    @classmethod
+    def of(cls, examples: Tensor) -> "RowGroups":
+        """Rows must be sorted by example."""
+        _, group, sizes = torch.unique_consecutive(examples, return_inverse=True, return_counts=True)
+        first = sizes.cumsum(0) - sizes
+        return cls(group, torch.arange(len(examples), device=examples.device) - first[group], first)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Examples, and rows of the example that has most."""
+        return len(self.first), int(self.slot.max()) + 1
+
 
 def logits_and_pieces(
     model: MultitaskModel, inputs: Tensor, tasks: Tensor

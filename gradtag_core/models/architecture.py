@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from gradtag_core.config import ModelKind
+from gradtag_core.config import ModelKind, ProjectionKind
 
 if TYPE_CHECKING:
     from gradtag_core.models.multitask import MultitaskModel
@@ -68,10 +68,20 @@ class Architecture:
         """One example of a training step: forward, backward and the gradients of the weights."""
         return 2 * self.forward_flops(n_heads) + self.backward_flops(n_heads)
 
-    def featurize_flops(self, n_examples: int, n_rows: int, dim: int) -> float:
-        """Gradients of `n_rows` (example, task) rows and their dense projection: 2 p d per example, since the tasks
-        of an example share it, and 2 d per output and row."""
+    def featurize_flops(self, n_examples: int, n_rows: int, dim: int, projection: ProjectionKind) -> float:
+        """About what the projected gradients of `n_rows` (example, task) rows cost, for forecasts.
+
+        A dense random projection costs 2 p d per example, since the tasks of an example share it, and 2 d per
+        output and row. A principal one: both factors of each layer onto about half their directions, three times
+        `dim` coordinates and their leading directions, and a fit to 2,048 rows.
+        """
         passes = self.forward_flops(self.n_tasks) + self.backward_flops(self.n_tasks)
         first, rest = self._linear_layers(self.n_tasks)
-        n_outputs = sum(n_out for _, n_out in first + rest)
-        return n_rows * (passes + 4.0 * dim * n_outputs) + n_examples * 2.0 * dim * self.n_parameters
+        sizes_in, sizes_out = ([layer[side] for layer in first + rest] for side in (0, 1))
+        if projection != "pca":
+            return n_rows * (passes + 4.0 * dim * sum(sizes_out)) + n_examples * 2.0 * dim * self.n_parameters
+        sketch = 3.0 * dim
+        per_row = passes + sum(size**2 for size in sizes_out) + 2 * sketch * dim
+        moments = sum(2 * 2048 * size**2 + 9 * size**3 for size in sizes_in + sizes_out)
+        fit = min(n_rows, 2048) * (per_row + 2 * sketch**2) + moments + 9 * sketch**3
+        return n_rows * per_row + n_examples * sum(size**2 for size in sizes_in) + fit

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
-from gradtag_core.gradients.features import GradientFeatures, featurize
-from gradtag_core.gradients.projection import Projection
+from gradtag_core.gradients.features import Featurizer, GradientFeatures
+from gradtag_core.gradients.projection import make_projection
 from gradtag_core.models.device import resolve_device
 from gradtag_core.progress import Reporter
 from gradtag_core.runs.files import UnitCache, content_key
@@ -26,6 +26,7 @@ from gradtag_core.runs.plan import Plan
 from gradtag_core.tasks.suite import Split
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer
 
+SPLITS: tuple[Split, Split] = ("train", "validation")
 UNIT_FORMAT = 1  # raise it when a unit's content changes for the same key
 
 
@@ -89,29 +90,48 @@ class Units:
 
     # Projected gradients
 
-    def _features_key(self, seed: int, split: Split) -> str:
+    def _features_key(self, seed: int) -> str:
         config = self.plan.config
-        return self._key("features", self.base_model_key(seed), config.projection, config.proj_dim, split)
+        return self._key("features", self.base_model_key(seed), config.projection, config.proj_dim)
 
-    def features(self, seed: int, split: Split) -> GradientFeatures:
-        """Logits and projected gradients of a split at the base model of `seed`."""
-        key = self._features_key(seed, split)
-        rows = self.plan.suite.rows(split)
+    def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
+        """Logits and projected gradients of the training and validation rows at the base model of `seed`."""
+        key = self._features_key(seed)
+        rows = {split: self.plan.suite.rows(split) for split in SPLITS}
         found = self.cache.get_arrays("features", key)
         if found:
             arrays, metadata = found
-            logits, projected = (torch.from_numpy(arrays[name]) for name in ("logits", "projected"))
-            return GradientFeatures(rows, logits, projected, _cost(metadata))
+            facts = json.loads(metadata["facts"])
+            train, validation = (
+                GradientFeatures(
+                    rows[split],
+                    torch.from_numpy(arrays[f"{split}_logits"]),
+                    torch.from_numpy(arrays[f"{split}_projected"]),
+                    facts[split]["gradient_energy"],
+                    Cost(**facts[split]["cost"]),
+                )
+                for split in SPLITS
+            )
+            return train, validation
         config = self.plan.config
-        projection = Projection(config.projection, config.proj_dim, seed)
-        made = featurize(self.plan.suite, self.base_model(seed), rows, projection, self.device, self.reporter)
-        arrays = {"logits": made.logits.numpy(), "projected": made.projected.numpy()}
-        self.cache.put_arrays("features", key, arrays, _with_cost(made.cost))
-        return made
+        projection = make_projection(config.projection, config.proj_dim, seed)
+        featurizer = Featurizer(
+            self.plan.suite, self.base_model(seed), projection, self.device, self.reporter
+        )
+        fit_cost = featurizer.fit(rows["train"], seed)
+        train, validation = (featurizer.featurize(rows[split]) for split in SPLITS)
+        train = replace(train, cost=train.cost + fit_cost)
+        arrays, facts = {}, {}
+        for split, made in zip(SPLITS, (train, validation), strict=True):
+            arrays |= {f"{split}_logits": made.logits.numpy(), f"{split}_projected": made.projected.numpy()}
+            facts[split] = {"gradient_energy": made.gradient_energy, "cost": made.cost.to_json()}
+        self.cache.put_arrays("features", key, arrays, {"facts": json.dumps(facts)})
+        return train, validation
 
     def features_cost(self, seed: int) -> Cost:
         """What the features of a base model cost, training and validation rows; computes them where absent."""
-        return self.features(seed, "train").cost + self.features(seed, "validation").cost
+        train, validation = self.features(seed)
+        return train.cost + validation.cost
 
     # Estimated scores
 
@@ -119,15 +139,16 @@ class Units:
         """The estimated scores of every subset of the plan at the base model of `seed`."""
         plan, config = self.plan, self.plan.config
         settings = EstimationSettings(config.l2, config.weighting)
-        upstream = [self._features_key(seed, split) for split in ("train", "validation")]
-        key = self._key("estimates", upstream, [list(subset) for subset in plan.subsets], asdict(settings))
+        key = self._key(
+            "estimates", self._features_key(seed), [list(subset) for subset in plan.subsets], asdict(settings)
+        )
         table = self.cache.get_arrays("estimates", key)
         if table:
             arrays, metadata = table
             values, cost = arrays["values"], _cost(metadata)
             return SubsetScores.of_seed(plan.suite.task_names, plan.subsets, values, seed, "estimated", cost)
         scores = estimate_scores(
-            self.features(seed, "train"), self.features(seed, "validation"), plan.subsets, plan.suite.task_names,
+            *self.features(seed), plan.subsets, plan.suite.task_names,
             settings, seed, self.device, self.reporter,
         )  # fmt: skip
         self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))

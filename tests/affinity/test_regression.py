@@ -22,7 +22,7 @@ def make_features(dim=7, seed=0, offset=1.0, sizes=SIZES):
     label = (generator.random(n_rows) < 0.4).astype(np.float32)
     projected = torch.from_numpy(generator.normal(size=(n_rows, dim)))
     logits = torch.from_numpy(offset * generator.normal(size=n_rows)).float()
-    return GradientFeatures(Rows(np.arange(n_rows), task, label), logits, projected, Cost())
+    return GradientFeatures(Rows(np.arange(n_rows), task, label), logits, projected, 1.0, Cost())
 
 
 def reference(features, subset, penalty, weighting):
@@ -82,8 +82,8 @@ def test_the_offset_is_fixed_and_not_a_free_parameter():
     """Rows that the base model has right by a wide margin ask for no change; without the offset they would."""
     features = make_features()
     margin = torch.from_numpy(100 * (2 * features.rows.label - 1))
-    settled = GradientFeatures(features.rows, margin, features.projected, Cost())
-    blank = GradientFeatures(features.rows, torch.zeros_like(margin), features.projected, Cost())
+    settled = GradientFeatures(features.rows, margin, features.projected, 1.0, Cost())
+    blank = GradientFeatures(features.rows, torch.zeros_like(margin), features.projected, 1.0, Cost())
     penalty = 1e-2
     assert fit_subsets(settled, SUBSETS, penalty, "rows").weights.abs().max() < 1e-10
     assert fit_subsets(blank, SUBSETS, penalty, "rows").weights.abs().max() > 0.1
@@ -94,6 +94,6 @@ def test_doubling_every_row_changes_nothing(weighting):
     features = make_features()
     twice = np.repeat(np.arange(len(features.rows)), 2)
     rows = Rows(features.rows.example[twice], features.rows.task[twice], features.rows.label[twice])
-    doubled = GradientFeatures(rows, features.logits[twice], features.projected[twice], Cost())
+    doubled = GradientFeatures(rows, features.logits[twice], features.projected[twice], 1.0, Cost())
     expected = fit_subsets(features, SUBSETS, 1e-2, weighting, 1e-9).weights
     torch.testing.assert_close(fit_subsets(doubled, SUBSETS, 1e-2, weighting, 1e-9).weights, expected)

@@ -32,21 +32,19 @@ def store(tmp_path):
 def work_done(monkeypatch):
     """Counts the units that are computed rather than found."""
     done = Counter()
-    for name in ("featurize", "estimate_scores"):
-        original = getattr(units_module, name)
 
-        def counted(*args, _original=original, _name=name, **kwargs):
-            done[_name] += 1
-            return _original(*args, **kwargs)
+    def count(owner, attribute, name):
+        original = getattr(owner, attribute)
 
-        monkeypatch.setattr(units_module, name, counted)
-    fit = units_module.Trainer.fit
+        def counted(*args, **kwargs):
+            done[name] += 1
+            return original(*args, **kwargs)
 
-    def counted_fit(self, *args, **kwargs):
-        done["fit"] += 1
-        return fit(self, *args, **kwargs)
+        monkeypatch.setattr(owner, attribute, counted)
 
-    monkeypatch.setattr(units_module.Trainer, "fit", counted_fit)
+    count(units_module, "estimate_scores", "regress")
+    count(units_module.Featurizer, "fit", "featurize")
+    count(units_module.Trainer, "fit", "fit")
     return done
 
 
@@ -83,7 +81,7 @@ def test_two_stores_give_equal_numbers(store, tmp_path):
 
 def test_a_change_repeats_only_what_depends_on_it(store, work_done):
     run(make_config(None, **SMALL), store)
-    assert work_done == {"fit": 2 + 3, "featurize": 4, "estimate_scores": 2}
+    assert work_done == {"fit": 2 + 3, "featurize": 2, "regress": 2}
 
     def repeated(**change):
         work_done.clear()
@@ -93,18 +91,12 @@ def test_a_change_repeats_only_what_depends_on_it(store, work_done):
     assert repeated() == {}
     assert repeated(metric="loss", train_groups=False) == {}
     assert repeated(n_groups=3, train_groups=False) == {}
-    assert repeated(pairwise=True, train_groups=False) == {"estimate_scores": 2}
-    assert repeated(l2=1e-2, train_groups=False) == {"estimate_scores": 2}
-    assert repeated(proj_dim=9, train_groups=False) == {"featurize": 4, "estimate_scores": 2}
-    assert repeated(n_inits=3, train_groups=False) == {"fit": 1, "featurize": 2, "estimate_scores": 1}
-    assert repeated(seed=1, n_inits=1, train_groups=False) == {
-        "estimate_scores": 1
-    }  # its base model is known
-    assert repeated(base_epochs=3, n_inits=1, train_groups=False) == {
-        "fit": 1,
-        "featurize": 2,
-        "estimate_scores": 1,
-    }
+    assert repeated(pairwise=True, train_groups=False) == {"regress": 2}
+    assert repeated(l2=1e-2, train_groups=False) == {"regress": 2}
+    assert repeated(proj_dim=9, train_groups=False) == {"featurize": 2, "regress": 2}
+    assert repeated(n_inits=3, train_groups=False) == {"fit": 1, "featurize": 1, "regress": 1}
+    assert repeated(seed=1, n_inits=1, train_groups=False) == {"regress": 1}  # its base model is known
+    assert repeated(base_epochs=3, n_inits=1, train_groups=False) == {"fit": 1, "featurize": 1, "regress": 1}
 
 
 def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch, work_done):
