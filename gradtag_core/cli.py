@@ -7,12 +7,18 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from gradtag_core.config import PRESETS, Metric, Rounding, RunConfig, make_config, paper_reference
 from gradtag_core.errors import GradTagError
+
+if TYPE_CHECKING:
+    from gradtag_core.evaluation.comparison import Line
+    from gradtag_core.progress import Progress as StageProgress
+    from gradtag_core.runs.record import RunRecord
+    from gradtag_core.runs.store import RunStore
 
 app = typer.Typer(
     help="Which tasks should be learned together? Task affinity by Grad-TAG, and groups from it.",
@@ -146,6 +152,8 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
     if record.has_summary:
         for stage, cost in record.summary.costs.items():
             print(f"{stage}: {cost.flops:.3g} FLOPs, {cost.seconds:.1f} s")
+        if record.summary.captured_energy is not None:
+            print(f"gradient energy kept by the projection: {record.summary.captured_energy:.0%}")
     _print_groups(record)
 
 
@@ -171,12 +179,9 @@ def compare(
         _print_json(comparison.to_json())
         return
     lines = [
-        (name, f"{line.agreement.row_spearman:.3f} ± {line.agreement.row_spearman_standard_error:.3f}",
-         "–" if line.row_spearman_fraction is None else f"{line.row_spearman_fraction:.2f}",
-         f"{line.agreement.column_spearman:.3f}", _share(line.agreement.distance_squared),
-         _share(line.agreement.distance), _share(line.flops_ratio))
+        _comparison_row(name, line)
         for name, line in {"estimate": comparison.estimate, **comparison.lines}.items()
-    ]  # fmt: skip
+    ]
     headings = ("", "Row Spearman", "Of ceiling", "Column Spearman", "Distance²", "Distance", "FLOPs")
     _print_table(headings, lines)
     ceiling = "unknown" if comparison.ceiling is None else f"{comparison.ceiling:.3f}"
@@ -216,7 +221,7 @@ def group(
     print(f"Density {grouping.density:.6g}, at most {grouping.upper_bound:.6g} (gap {grouping.gap:.2%}).")
 
 
-def _carry_out(store: Any, run_id: str, as_json: bool) -> None:
+def _carry_out(store: RunStore, run_id: str, as_json: bool) -> None:
     """Work on a queued run in this process, showing progress on standard error, and print what it found."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -232,7 +237,7 @@ def _carry_out(store: Any, run_id: str, as_json: bool) -> None:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         shown = bar.add_task("Starting", total=1.0, left="")
 
-        def report(progress: Any, fraction: float, seconds_left: float | None) -> None:
+        def report(progress: StageProgress, fraction: float, seconds_left: float | None) -> None:
             left = "" if seconds_left is None else f"{seconds_left:.0f} s left"
             bar.update(shown, description=progress.stage, completed=fraction, left=left)
 
@@ -259,13 +264,26 @@ def _carry_out(store: Any, run_id: str, as_json: bool) -> None:
     _print_groups(record)
 
 
-def _print_groups(record: Any) -> None:
+def _print_groups(record: RunRecord) -> None:
     if record.grouping is None:
         return
     for number, members in enumerate(record.grouping.groups, start=1):
         print(f"Group {number}: {', '.join(members)}")
     print(
         f"Gap to the best possible density: at most {record.grouping.gap:.2%} of the lead over a random grouping."
+    )
+
+
+def _comparison_row(name: str, line: Line) -> tuple[str, ...]:
+    found, fraction = line.agreement, line.row_spearman_fraction
+    return (
+        name.replace("_", " "),
+        f"{found.row_spearman:.3f} ± {found.row_spearman_standard_error:.3f}",
+        "–" if fraction is None else f"{fraction:.2f}",
+        f"{found.column_spearman:.3f}",
+        _share(found.distance_squared),
+        _share(found.distance),
+        _share(line.flops_ratio),
     )
 
 
@@ -281,7 +299,11 @@ def _print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120  # a pipe has no width; do not cut cells at 80
     table = Table(*headings, box=None, header_style="bold")
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console().print(table)
+    console.print(table)

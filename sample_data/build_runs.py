@@ -1,6 +1,7 @@
 """Make the stored runs: `python -m sample_data.build_runs` (some minutes on two cores).
 
-Each is what the command below leaves in a run's folder, copied as it is; its run.json names the command again.
+Each is what the command below leaves in a run's folder, under an id that stays the same when it is made again; its
+run.json names the command.
 """
 
 import os
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from gradtag_core.runs.files import read_json, write_json
 
 RUNS = Path(__file__).parent / "runs"
 COMMANDS = {
@@ -31,6 +34,8 @@ def main() -> None:
             (folder,) = (Path(home) / "runs").iterdir()
             shutil.rmtree(RUNS / name, ignore_errors=True)
             shutil.copytree(folder, RUNS / name)
+            summary = read_json(RUNS / name / "run.json")
+            write_json(RUNS / name / "run.json", {**summary, "id": f"sample-{name}"})
 
 
 if __name__ == "__main__":

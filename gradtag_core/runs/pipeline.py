@@ -63,7 +63,10 @@ class Pipeline:
         seeds = self.plan.config.init_seeds
         units = self.units
         self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
-        self._charge("featurize", self._track("featurize", seeds, units.features_cost))
+        features = self._track("featurize", seeds, units.features_facts)
+        energy = float(np.mean([captured for _, captured in features]))
+        self.record.write_summary(replace(self.record.summary, captured_energy=energy))
+        self._charge("featurize", [cost for cost, _ in features])
         parts = self._track("regress", seeds, units.estimated)
         self._charge("regress", [part.cost for part in parts])
         scores = parts[0]

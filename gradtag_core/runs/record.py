@@ -48,7 +48,11 @@ class GroupScores:
 
 @dataclass(frozen=True)
 class Summary:
-    """The content of run.json; `costs` by stage, `full_training_flops` of training every subset once."""
+    """The content of run.json.
+
+    `costs` by stage; `full_training_flops` of training every subset once; `captured_energy`: the share of the
+    gradients' squared length that the projection keeps on validation rows, averaged over the base models.
+    """
 
     id: str
     name: str
@@ -62,6 +66,7 @@ class Summary:
     device: str
     full_training_flops: float
     seconds: float = 0.0
+    captured_energy: float | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

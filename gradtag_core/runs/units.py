@@ -128,10 +128,11 @@ class Units:
         self.cache.put_arrays("features", key, arrays, {"facts": json.dumps(facts)})
         return train, validation
 
-    def features_cost(self, seed: int) -> Cost:
-        """What the features of a base model cost, training and validation rows; computes them where absent."""
+    def features_facts(self, seed: int) -> tuple[Cost, float]:
+        """What the features of a base model cost, and the share of the validation gradients' energy that they keep;
+        computes them where absent."""
         train, validation = self.features(seed)
-        return train.cost + validation.cost
+        return train.cost + validation.cost, validation.captured_energy
 
     # Estimated scores
 
