@@ -1,0 +1,62 @@
+"""Estimate: tune a run, see what it will cost, launch it and watch it."""
+
+import streamlit as st
+
+from gradtag_core.config import PRESET_HELP, PRESETS, RunConfig, make_config
+from gradtag_core.errors import GradTagError
+from gradtag_core.runs.command import command_line
+from gradtag_core.runs.row import OPEN
+from pages.parts import knobs
+from pages.parts.forecast import forecast_of, show_forecast
+from pages.parts.navigation import show
+from pages.parts.progress import follow_run
+from pages.parts.state import LAUNCHED, current_run, start_run, store
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Estimate affinities")
+    rows = store().list()
+    current_run(rows)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.caption(pick_preset())
+        config = checked(knobs.draw_knobs())
+    with right:
+        if config is not None:
+            show_forecast(config)
+        launched = st.button("Launch", type="primary", icon=":material/play_arrow:", disabled=config is None)
+        if launched and config is not None:
+            start_run(config)
+            st.rerun()
+        for row in rows:
+            if row.state in OPEN or row.id == st.session_state.get(LAUNCHED):
+                follow_run(row)
+        if config is not None:
+            st.caption("The same on the command line:")
+            st.code(command_line(config), language="bash", wrap_lines=True)
+
+
+def pick_preset() -> str:
+    """Let a preset fill the knobs; returns what the preset is for."""
+    st.session_state.setdefault("preset", knobs.DEFAULT)
+    preset = st.segmented_control(
+        "Preset", (knobs.DEFAULT, *PRESETS, knobs.CUSTOM), format_func=str.capitalize, key="preset", required=True,
+        on_change=knobs.fill_from_preset, persist_state="session",
+    )  # fmt: skip
+    others = {knobs.DEFAULT: "A good start for most data sets.", knobs.CUSTOM: "As the knobs below say."}
+    return {**PRESET_HELP, **others}[preset or knobs.DEFAULT]
+
+
+def checked(values: dict) -> RunConfig | None:
+    """The configuration; None where a rule is broken, with the sentence drawn."""
+    try:
+        config = make_config(None, **values)
+        forecast_of(config)
+        return config
+    except GradTagError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+
+
+show(main)

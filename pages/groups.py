@@ -1,0 +1,97 @@
+"""Groups: which tasks to train in one model, for a run or for a matrix of one's own."""
+
+import hashlib
+
+import numpy as np
+import streamlit as st
+
+from gradtag_core.config import METRIC_TITLES
+from gradtag_core.errors import InvalidInput
+from gradtag_core.figures.gains import group_gains
+from gradtag_core.grouping.matrix_file import read_affinity_csv
+from pages.parts.charts import draw
+from pages.parts.downloads import TEMPLATE
+from pages.parts.groups_view import Affinities, forget_k, show_groups
+from pages.parts.navigation import show
+from pages.parts.results import affinity_of
+from pages.parts.run_picker import pick_metric, pick_run
+from pages.parts.state import theme
+
+RUN, FILE = "a run", "a CSV file"
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Groups")
+    source = st.segmented_control(
+        "Affinities from",
+        (RUN, FILE),
+        default=RUN,
+        required=True,
+        key="source",
+        bind="query-params",
+        on_change=forget_k,
+    )
+    if source == FILE:
+        of_file()
+    else:
+        of_run()
+
+
+def usual_k(n_tasks: int) -> int:
+    return min(n_tasks, max(2, round(n_tasks / 5)))
+
+
+def of_file() -> None:
+    """Group the tasks of an uploaded matrix."""
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    uploaded = left.file_uploader("Affinity matrix (CSV)", type=["csv", "tsv", "txt"], key="affinity_file")
+    right.caption(
+        "One row per evaluated task, one column per co-task; the first row and column name the tasks. "
+        "Higher is better. Files of the Affinity page fit."
+    )
+    right.download_button("Template", TEMPLATE, "affinity-template.csv", "text/csv", icon=":material/download:",
+                          on_click="ignore")  # fmt: skip
+    if uploaded is None:
+        return
+    values, names = read_affinity_csv(uploaded)
+    digest = hashlib.sha256(uploaded.getvalue()).hexdigest()[:16]
+    show_groups(Affinities(digest, digest, values, names, usual_k(len(names))))
+
+
+def of_run() -> None:
+    """Group the tasks of a run by its estimate, and show what training its own groups brought."""
+    with st.grid(2, min_column_width=260):
+        with st.container():
+            row, record = pick_run()
+        metric = pick_metric(record)
+    affinity = affinity_of(row, metric)
+    if not np.isfinite(affinity.values).all():
+        raise InvalidInput(
+            "This run's affinities have empty cells: launch it again with a larger `n_subsets`."
+        )
+    stored, scores = record.grouping, record.group_scores
+    default = stored.n_groups if stored else usual_k(affinity.n_tasks)
+    show_groups(Affinities(row.id, f"{row.id}:{metric}", affinity.values, affinity.task_names, default))
+    st.subheader("What training in groups brought")
+    if stored is None or scores is None:
+        st.caption("This run did not train its groups; launch one with “Train the groups” switched on.")
+        return
+    grouped, together = scores.of(metric)
+    gain = float(np.mean(grouped - together))
+    st.markdown(
+        f"The run trained its own {stored.n_groups} groups ({METRIC_TITLES[record.config.metric]}) and one model for "
+        f"all tasks. On the test split the groups score **{gain:+.4f}** {METRIC_TITLES[metric]} on average; "
+        f"{int((grouped > together).sum())} of {affinity.n_tasks} tasks gain."
+    )
+    figure = group_gains(
+        grouped, together, affinity.task_names, score_title=METRIC_TITLES[metric], theme=theme()
+    )
+    draw(
+        figure, key="group_gains", alt="Test score of each task by its group's model and by one model for all.",
+        caption="Each line leads from one model for all tasks (ring) to the model of the task's group (dot). Orange: "
+        "the group helps; blue: it hurts. One seed: small differences are noise.",
+    )  # fmt: skip
+
+
+show(main)

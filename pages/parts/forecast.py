@@ -1,0 +1,73 @@
+"""What a run will cost, beside what it replaces."""
+
+import pandas as pd
+import streamlit as st
+
+from gradtag_core.config import RunConfig
+from gradtag_core.runs.plan import Forecast, forecast
+from gradtag_core.runs.rates import measured_rates
+from gradtag_core.runs.stages import STAGE_TITLES
+from gradtag_core.runs.start import load_plan
+from pages.parts.quantities import bytes_text, flops_text, seconds_text, times_text
+from pages.parts.state import store
+
+
+def forecast_of(config: RunConfig) -> tuple[Forecast, int]:
+    """The forecast of a run and its number of subsets; raises `InvalidInput` for what does not fit."""
+    return _forecast(config.model_dump_json(), tuple(sorted(measured_rates(store()).items())))
+
+
+@st.cache_resource(max_entries=100, show_spinner="Planning the run …")
+def _forecast(config: str, rates: tuple[tuple[str, float], ...]) -> tuple[Forecast, int]:
+    plan = load_plan(RunConfig.model_validate_json(config))
+    return forecast(plan, dict(rates)), len(plan.subsets)
+
+
+def show_forecast(config: RunConfig) -> None:
+    """FLOPs, time and memory of the estimate beside training every subset for real, then the run stage by stage."""
+    found, n_subsets = forecast_of(config)
+    seconds = [work.seconds for work in found.work if work.stage in ("train", "featurize", "regress")]
+    estimate_seconds = None if None in seconds else sum(second or 0.0 for second in seconds)
+    st.markdown(f"**Learning the affinities from {n_subsets:,} subsets**")
+    table = {
+        "": ["Work", "Time"],
+        "By this estimate": [flops_text(found.estimate_flops), seconds_text(estimate_seconds)],
+        "By training each": [
+            flops_text(found.full_training_flops),
+            seconds_text(found.full_training_seconds),
+        ],
+    }
+    st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
+    st.markdown(_verdict(found.full_training_flops / found.estimate_flops))
+    st.markdown("**This run, stage by stage**")
+    stages = pd.DataFrame(
+        {
+            "Stage": [STAGE_TITLES[work.stage] for work in found.work],
+            "Units": [f"{work.units:,}" for work in found.work],
+            "Work": [flops_text(work.flops) for work in found.work],
+            "Time": [seconds_text(work.seconds) for work in found.work],
+        }
+    )
+    st.dataframe(stages, hide_index=True, width="stretch")
+    st.caption(
+        f"In all about **{seconds_text(found.seconds)}**. The features take {bytes_text(found.feature_bytes)} of "
+        f"memory for each base model. {_source_of_rates()}"
+    )
+
+
+def _verdict(ratio: float) -> str:
+    if ratio >= 1:
+        return f"Training every subset for real takes **{times_text(ratio)}** the work of the estimate."
+    return (
+        f"The estimate takes **{times_text(1 / ratio)}** the work of training every subset for real: it pays on "
+        "larger models, with more subsets or with more epochs."
+    )
+
+
+def _source_of_rates() -> str:
+    done = [row for row in store().list() if row.state == "done"]
+    if any(not row.sample for row in done):
+        return "Times are from runs measured on this machine."
+    if done:
+        return "Times are from the stored sample runs, measured on another machine."
+    return "Times are unknown until a first run has finished here."

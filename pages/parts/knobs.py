@@ -1,0 +1,154 @@
+"""One widget per knob of a run, made from its field in `config.RunConfig`."""
+
+from collections.abc import Callable, Mapping
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+
+from gradtag_core.config import METRIC_TITLES, PRESETS, RunConfig
+from gradtag_core.runs.stages import STAGE_TITLES
+from gradtag_core.tasks.registry import suite_infos
+
+MAIN = (
+    "suite", "n_tasks", "model", "metric", "n_inits", "proj_dim", "pairwise", "n_subsets", "subset_size",
+    "n_groups", "rounding", "rounding_threshold", "truth",
+)  # fmt: skip
+ADVANCED = tuple(name for name in RunConfig.model_fields if name not in MAIN)
+# What a preset leaves alone: it says how well to estimate, not what, nor where.
+NOT_PRESET = ("suite", "n_tasks", "model", "metric", "truth", "seed", "device", "threads")
+CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
+    "metric": METRIC_TITLES,
+    "model": {"automatic": "what suits the data", "sign": "SIGN", "mlp": "multilayer perceptron"},
+    "projection": {"pca": "principal directions", "gaussian": "Gaussian", "rademacher": "random signs"},
+    "weighting": {"rows": "every row", "tasks": "every task"},
+    "rounding": {"spectral": "spectral, exactly k groups", "threshold": "threshold, as in the paper"},
+}
+EMPTY_MEANS = {"n_tasks": "all", "threads": "automatic", "rounding_threshold": "searched"}
+DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
+SAVED = "knob_values"
+
+
+def defaults() -> dict[str, Any]:
+    return {name: field.default for name, field in RunConfig.model_fields.items()}
+
+
+def fill(values: Mapping[str, Any], preset: str = CUSTOM) -> None:
+    """Set the knobs; call it before they are drawn, or in a callback."""
+    st.session_state[SAVED] = {**_saved(), **values}
+    st.session_state["preset"] = preset
+    for name in values:
+        st.session_state.pop(_key(name), None)
+
+
+def fill_from_preset() -> None:
+    """Set the knobs as the chosen preset says; "custom" changes nothing."""
+    preset = st.session_state["preset"]
+    if preset != CUSTOM:
+        values = {**defaults(), **PRESETS.get(preset, {})}
+        fill({name: value for name, value in values.items() if name not in NOT_PRESET}, preset)
+
+
+def draw_knobs() -> dict[str, Any]:
+    """Draw every knob and return the values, not checked yet; leaving the page does not lose them."""
+    values = {}
+    with st.grid(min_column_width=200, vertical_alignment="bottom"):
+        for name in MAIN:
+            values[name] = _draw(name, values)
+    with st.expander("Advanced"), st.grid(min_column_width=200, vertical_alignment="bottom"):
+        for name in ADVANCED:
+            values[name] = _draw(name, values)
+    st.session_state[SAVED] = values
+    return values
+
+
+def help_text(name: str) -> str:
+    """What a knob does, its symbol, where the paper has it, and what a change repeats."""
+    field = RunConfig.model_fields[name]
+    extra: Any = field.json_schema_extra
+    parts = [f"{field.description}"]
+    if extra["symbol"]:
+        parts.append(f"Symbol: {extra['symbol']}.")
+    if extra["paper"]:
+        parts.append(f"In the paper: {extra['paper']}.")
+    if extra["stage"] in STAGE_TITLES:
+        parts.append(f"A change repeats the run from “{STAGE_TITLES[extra['stage']]}” on.")
+    return "\n\n".join(parts)
+
+
+def label(name: str) -> str:
+    field = RunConfig.model_fields[name]
+    extra: Any = field.json_schema_extra
+    return f"{field.title} ({extra['symbol']})" if extra["symbol"] else f"{field.title}"
+
+
+def _draw(name: str, earlier: Mapping[str, Any]) -> Any:
+    """One widget; a threshold that the rounding does not use is None."""
+    key = _key(name)
+    if key not in st.session_state:
+        value = _saved()[name]
+        st.session_state[key] = AUTOMATIC if value is None and _is_choice(name) else value
+    off = (name == "rounding_threshold" and earlier["rounding"] != "threshold") or (
+        name in ("n_subsets", "subset_size") and earlier["pairwise"]
+    )
+    common: dict[str, Any] = {"key": key, "help": help_text(name), "on_change": _mark_custom, "disabled": off}
+    value = _widget(name)(label(name), **common)
+    return None if value == AUTOMATIC or (off and name == "rounding_threshold") else value
+
+
+def _widget(name: str) -> Callable[..., Any]:
+    """The widget that suits the type of the knob's field."""
+    kind, optional = _kind(name)
+    if name == "suite":
+        return _select({info.name: info.title for info in suite_infos()})
+    if _is_choice(name):
+        titles = CHOICE_TITLES.get(name, {})
+        choices = ((AUTOMATIC,) if optional else ()) + get_args(kind)
+        return _select({choice: titles.get(choice, choice) for choice in choices})
+    if kind is bool:
+        return st.toggle
+    if kind is str:
+        return st.text_input
+    number: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(name), "format": "%g"}
+    if optional:
+        number |= {"value": None, "placeholder": EMPTY_MEANS.get(name, AUTOMATIC)}
+    return lambda text, **common: st.number_input(text, **number, **common)
+
+
+def _select(titles: Mapping[str, str]) -> Callable[..., Any]:
+    return lambda text, **common: st.selectbox(
+        text, list(titles), format_func=lambda choice: titles[choice], **common
+    )
+
+
+def _is_choice(name: str) -> bool:
+    return get_origin(_kind(name)[0]) is Literal
+
+
+def _kind(name: str) -> tuple[Any, bool]:
+    """(type, whether it may be empty) of a field."""
+    annotation: Any = RunConfig.model_fields[name].annotation
+    parts = (
+        get_args(annotation)
+        if isinstance(annotation, UnionType) or type(None) in get_args(annotation)
+        else ()
+    )
+    if not parts:
+        return annotation, False
+    return next(part for part in parts if part is not type(None)), type(None) in parts
+
+
+def _step(name: str) -> float:
+    return RunConfig.model_fields[name].default or 0.01
+
+
+def _saved() -> dict[str, Any]:
+    return st.session_state.get(SAVED) or defaults()
+
+
+def _mark_custom() -> None:
+    st.session_state["preset"] = CUSTOM
+
+
+def _key(name: str) -> str:
+    return f"knob_{name}"

@@ -1,0 +1,115 @@
+import pytest
+
+from gradtag_core.config import PRESETS, RunConfig, make_config
+from pages.parts import knobs
+
+TYPED = ("number_input", "selectbox", "toggle", "text_input")
+
+
+def widget(app, name):
+    """The widget of a knob, whatever its kind."""
+    return next(found for kind in TYPED for found in getattr(app, kind) if found.key == f"knob_{name}")
+
+
+def launch_button(app):
+    return next(button for button in app.button if button.label == "Launch")
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page("estimate")
+
+
+def test_every_parameter_has_a_widget_with_its_help_and_default(page):
+    for name, field in RunConfig.model_fields.items():
+        found = widget(page, name)
+        assert found.help.startswith(field.description)
+        assert found.value == (knobs.AUTOMATIC if name == "model" else field.default)
+    assert "Symbol: α." in widget(page, "subset_size").help
+    assert "section 5.2.2" in widget(page, "subset_size").help
+
+
+def test_the_defaults_can_be_launched_and_the_command_says_so(page):
+    assert not launch_button(page).disabled
+    assert page.code[0].value == "python -m gradtag_core run --suite yeast"
+    assert not page.error
+
+
+def test_a_preset_fills_the_knobs_and_keeps_the_data_set(page):
+    widget(page, "suite").select("digits").run()
+    for preset in PRESETS:
+        page.segmented_control(key="preset").set_value(preset).run()
+        values = make_config(preset).model_dump()
+        assert widget(page, "suite").value == "digits"
+        for name in ("n_inits", "proj_dim", "subset_size", "n_subsets", "width", "epochs", "rounding"):
+            assert widget(page, name).value == values[name]
+
+
+def test_a_changed_knob_makes_the_preset_custom(page):
+    page.segmented_control(key="preset").set_value("quick").run()
+    widget(page, "proj_dim").set_value(64).run()
+    assert page.segmented_control(key="preset").value == knobs.CUSTOM
+    assert widget(page, "n_inits").value == PRESETS["quick"]["n_inits"]
+
+
+BAD = (
+    ("subset_size", 40, "`subset_size` must be at most the number of tasks, 14; found 40."),
+    ("n_groups", 15, "`n_groups` must be at most the number of tasks, 14; found 15."),
+    ("n_tasks", 99, "`n_tasks` must be between 1 and the 14 tasks of `yeast`; found 99."),
+    ("n_subsets", 5, "`n_subsets` must be large enough for every pair of tasks to meet"),
+    ("proj_dim", 0, "`proj_dim`: input should be greater than or equal to 1; found 0."),
+    ("l2", 0.0, "`l2`: input should be greater than 0; found 0.0."),
+)
+
+
+def test_a_bad_value_shows_one_sentence_and_stops_the_launch(page):
+    for name, value, sentence in BAD:
+        before = widget(page, name).value
+        widget(page, name).set_value(value).run()
+        assert not page.exception
+        (error,) = page.error
+        assert error.value.startswith(sentence)
+        assert launch_button(page).disabled
+        assert not page.code
+        widget(page, name).set_value(before).run()
+        assert not page.error
+
+
+def test_a_threshold_is_forgotten_when_another_rounding_is_chosen(page):
+    widget(page, "rounding").select("threshold").run()
+    widget(page, "rounding_threshold").set_value(0.2).run()
+    assert "--rounding-threshold 0.2" in page.code[0].value
+    widget(page, "rounding").select("spectral").run()
+    assert not page.error
+    assert widget(page, "rounding_threshold").disabled
+
+
+def test_the_forecast_stands_beside_full_training(page, make_run):
+    make_run()
+    page.run()
+    compared, by_stage = (found.value for found in page.dataframe[:2])
+    assert list(compared.columns)[1:] == ["By this estimate", "By training each"]
+    assert "unknown" not in compared.to_string()
+    assert list(by_stage["Stage"])[:2] == ["Training base models", "Projecting gradients"]
+    assert "measured on this machine" in " ".join(text.value for text in page.caption)
+
+
+def test_knobs_survive_a_visit_to_another_page(page):
+    widget(page, "proj_dim").set_value(77).run()
+    page.switch_page("pages/runs.py").run()
+    page.switch_page("pages/estimate.py").run()
+    assert widget(page, "proj_dim").value == 77
+
+
+def test_a_launched_run_stays_in_sight_while_knobs_change(page, store, monkeypatch):
+    monkeypatch.setattr("pages.parts.state.launch", lambda store, run_id: None)
+    widget(page, "n_inits").set_value(2).run()
+    launch_button(page).click().run()
+    (row,) = store.list()
+    assert row.config["n_inits"] == 2
+    assert page.query_params["run"] == row.id
+    widget(page, "proj_dim").set_value(50).run()
+    assert page.get("progress")
+    store.request_cancel(row.id)
+    page.run()
+    assert [button.label for button in page.button] == ["Launch", "Resume"]

@@ -1,0 +1,101 @@
+"""A real browser on the real app. Without a chromium these tests are skipped, with one line that says so."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+TROUBLE = re.compile(r"Traceback|Exception|[Dd]eprecat")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process drives the browser: its tests share a server."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+        try:
+            launched = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        except PlaywrightError:
+            pytest.skip("no chromium on this machine: install it, or run `playwright install chromium`")
+        yield launched
+        launched.close()
+
+
+@dataclass(frozen=True)
+class AppServer:
+    """The app as `make app` serves it, over a store of its own."""
+
+    url: str
+    home: Path
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[AppServer]:
+    """Serves the app while the tests run; its log must end without a traceback or a deprecation."""
+    folder = tmp_path_factory.mktemp("app")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    server = AppServer(f"http://localhost:{port}", folder / "home", folder / "server.log")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    with server.log.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--server.port", str(port), "--server.address", "localhost"],
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
+            env={**os.environ, "GRADTAG_HOME": str(server.home)},
+        )  # fmt: skip
+    try:
+        _wait_until_healthy(server, process)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    text = server.log.read_text()
+    assert not TROUBLE.search(text), text
+
+
+def _wait_until_healthy(server: AppServer, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"The app did not start:\n{server.log.read_text()}")
+
+
+@pytest.fixture
+def page(browser: Browser, app_server: AppServer) -> Iterator[Page]:
+    """A fresh browser window on the app; the page itself is opened by the test."""
+    context = browser.new_context(base_url=app_server.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()

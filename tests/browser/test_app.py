@@ -1,0 +1,134 @@
+"""What only a browser shows: painting, clicks, live progress, the address, and a real worker."""
+
+import re
+import time
+
+from playwright.sync_api import FilePayload, Page, Position, expect
+
+MATRIX = "task,a,b,c,d\na,1,9,0,0\nb,9,1,0,0\nc,0,0,1,9\nd,0,0,9,1\n"
+CHART = ".js-plotly-plot .heatmaplayer image"
+SECONDS = 1000
+
+
+def number(page: Page, label: str, value: str) -> None:
+    """Type into a number field as a user does."""
+    field = page.get_by_role("spinbutton", name=label)
+    field.fill(value)
+    field.press("Enter")
+
+
+def upload(page: Page, text: str) -> None:
+    file: FilePayload = {"name": "matrix.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.locator("input[type=file]").set_input_files(files=[file])
+
+
+def test_a_page_opened_by_its_address_on_a_fresh_server_is_whole(page: Page) -> None:
+    page.goto("/groups")
+    expect(page.get_by_role("heading", name="Groups", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Estimate")).to_be_visible()
+    expect(page.get_by_role("link", name="app")).to_have_count(0)
+
+
+def test_the_first_page_is_painted_in_seconds(page: Page) -> None:
+    started = time.monotonic()
+    page.goto("/")
+    expect(page.get_by_role("button", name="Run the quick preset")).to_be_visible()
+    assert time.monotonic() - started < 8  # 4 where nothing else runs
+
+
+def test_the_quick_preset_runs_before_the_users_eyes_and_survives_a_reload(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Run the quick preset").click()
+    expect(page.get_by_test_id("stProgress")).to_be_visible()
+    page.reload()
+    expect(page.get_by_test_id("stProgress")).to_be_visible()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=90 * SECONDS)
+    expect(page.get_by_role("heading", name=re.compile("yeast, "))).to_be_visible()
+    expect(page.locator(CHART).first).to_be_attached()
+    address = page.url
+    assert "run=yeast-" in address
+    page.reload()
+    expect(page.locator(CHART).first).to_be_attached()
+    assert page.url == address
+    page.get_by_role("link", name="Look closer at the affinities").click()
+    expect(page.get_by_role("heading", name="Estimated affinity")).to_be_visible()
+    assert page.url.partition("?")[2] == address.partition("?")[2]
+
+
+def test_a_running_estimate_is_cancelled_in_seconds_and_can_be_deleted(page: Page) -> None:
+    page.goto("/estimate")
+    number(page, "Initialisations (M)", "1000")
+    expect(page.get_by_text("--n-inits")).to_be_visible()
+    page.get_by_role("button", name="Launch").click()
+    expect(page.get_by_text("running", exact=True)).to_be_visible()
+    number(page, "Projected dimension (d)", "50")
+    expect(page.get_by_text("--proj-dim")).to_be_visible()
+    expect(page.get_by_test_id("stProgress")).to_be_visible()
+    started = time.monotonic()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+    assert time.monotonic() - started < 4
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
+    newest: Position = {"x": 16, "y": 52}  # the box before the first line
+    page.get_by_test_id("stDataFrame").click(position=newest, force=True)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Select a run to open")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_bad_knob_is_one_sentence_and_stops_the_launch(page: Page) -> None:
+    page.goto("/estimate")
+    number(page, "Subset size (α)", "40")
+    expect(page.get_by_role("alert")).to_have_text(
+        re.compile("subset_size must be at most the number of tasks, 14; found 40.")
+    )
+    expect(page.get_by_role("button", name="Launch")).to_be_disabled()
+
+
+def test_a_cell_of_the_map_can_be_clicked(page: Page) -> None:
+    page.goto("/affinity?run=sample-yeast&order=as+in+the+data+set")
+    plane = page.locator(".js-plotly-plot .nsewdrag").first
+    expect(page.locator(CHART).first).to_be_attached()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.js-plotly-plot .scatterlayer .point').length > 100"
+    )
+    box = plane.bounding_box()
+    assert box
+    evaluated, co_task, n_tasks = 3, 1, 14
+    plane.click(
+        position={
+            "x": box["width"] * (co_task + 0.5) / n_tasks,
+            "y": box["height"] * (evaluated + 0.5) / n_tasks,
+        },
+        force=True,
+    )
+    expect(page.get_by_role("combobox", name="Task", exact=True)).to_have_value("Class4")
+    expect(page.get_by_role("combobox", name="Other task")).to_have_value("Class2")
+
+
+def test_the_number_of_groups_answers_at_once(page: Page) -> None:
+    page.goto("/groups?run=sample-debian&k=5")
+    rows = page.get_by_test_id("stTable").locator("tbody tr")
+    expect(rows).to_have_count(5)
+    page.wait_for_timeout(6 * SECONDS)  # the solver is imported behind the first page
+    page.get_by_role("slider").press("ArrowRight")
+    expect(rows).to_have_count(6)
+    started = time.monotonic()
+    page.get_by_role("slider").press("ArrowRight")
+    expect(rows).to_have_count(7)
+    assert time.monotonic() - started < 1.5  # half a second where nothing else runs
+    expect(page).to_have_url(re.compile("k=7"))
+
+
+def test_an_uploaded_matrix_is_grouped_and_a_bad_one_refused(page: Page) -> None:
+    page.goto("/groups")
+    page.get_by_role("radio", name="a CSV file").click()
+    upload(page, MATRIX.replace("b,9", "b,much"))
+    expect(page.get_by_role("alert")).to_contain_text("Line 3, column 2: expected a number; found much.")
+    upload(page, MATRIX)
+    expect(page.get_by_test_id("stTable").locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_test_id("stTable").locator("tbody tr").first).to_contain_text("a b")
+    expect(page.get_by_role("alert")).to_have_count(0)
