@@ -179,11 +179,11 @@ class RunConfig(BaseModel):
         "auto", "Where to compute: auto (CUDA if there is one), cpu, cuda.", title="Device",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
     )  # fmt: skip
-    threads: int | None = knob(
+    threads: int = knob(
         1,
-        "Threads for linear algebra (empty: the library's choice). With more than one, small matrix products on a "
+        "Threads for linear algebra (0: the library's choice). With more than one, small matrix products on a "
         "busy machine can take many times longer; raise it for wide models on a quiet one.",
-        title="Threads", ge=1, le=1024,
+        title="Threads", ge=0, le=1024,
     )  # fmt: skip
 
     @model_validator(mode="after")

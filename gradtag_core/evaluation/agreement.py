@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ def _shared_cells(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
+    from scipy.stats import rankdata  # half a second to import, which a page's first paint must not wait for
+
     known = np.isfinite(first)
     if known.sum() < 3:
         return np.nan

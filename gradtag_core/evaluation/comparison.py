@@ -11,7 +11,7 @@ from gradtag_core.config import METRICS, Metric
 from gradtag_core.errors import InvalidInput
 from gradtag_core.evaluation.agreement import Agreement, agreement, noise_ceiling, spearman_by_row
 
-RANDOM_DRAWS = 50
+RANDOM_DRAWS = 20
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 @contextmanager
-def limited_threads(threads: int | None) -> Iterator[None]:
-    """Run a block with at most `threads` threads for linear algebra, in torch and in numpy (None: as it is)."""
+def limited_threads(threads: int) -> Iterator[None]:
+    """Run a block with at most `threads` threads for linear algebra, in torch and in numpy (0: as it is)."""
     before = torch.get_num_threads()
-    with threadpool_limits(limits=threads):
+    with threadpool_limits(limits=threads or None):
         torch.set_num_threads(threads or before)
         try:
             yield

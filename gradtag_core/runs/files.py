@@ -69,6 +69,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: dict[str, str] | None = N
     labels = metadata or {}
     with _replacing(path) as part:
         save_file(plain, part, {**labels, CHECKSUM: _checksum(plain, labels)})
+        part.chmod(0o644)  # safetensors writes for the owner alone, unlike every other file of a run
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, str]]:

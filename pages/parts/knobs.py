@@ -24,7 +24,7 @@ CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
     "weighting": {"rows": "every row", "tasks": "every task"},
     "rounding": {"spectral": "spectral, exactly k groups", "threshold": "threshold, as in the paper"},
 }
-EMPTY_MEANS = {"n_tasks": "all", "threads": "automatic", "rounding_threshold": "searched"}
+EMPTY_MEANS = {"n_tasks": "all", "rounding_threshold": "searched"}
 DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
 SAVED = "knob_values"
 
