@@ -160,7 +160,7 @@ class RunConfig(BaseModel):
     rounding_threshold: float | None = knob(
         None,
         "Tasks u and v share a group when X[u, v] reaches this (empty: searched between 1/n and 10/n "
-        "for k groups). Used by the threshold rounding.",
+        "for k groups). Giving one asks for the threshold rounding.",
         title="Rounding threshold", symbol="λ", paper="section 4", stage="group", gt=0, le=1,
     )  # fmt: skip
 
@@ -241,6 +241,8 @@ def make_config(preset: str | None = None, **values: Any) -> RunConfig:
     if preset is not None and preset not in PRESETS:
         raise InvalidInput(f"`preset` must be one of {quoted(tuple(PRESETS))}; found `{preset}`.")
     given = {name: value for name, value in values.items() if value is not None}
+    if "rounding_threshold" in given:
+        given.setdefault("rounding", "threshold")  # asking for a threshold is asking for its rounding
     try:
         return RunConfig(**{**PRESETS.get(preset or "", {}), **given})
     except ValidationError as error:

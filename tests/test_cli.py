@@ -89,6 +89,22 @@ def test_errors_are_one_sentence_on_standard_error_with_exit_code_two(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("run", "--preset", "fast"), "'fast' is not one of 'quick'"),
+        (("run", "--n-inits", "many"), "Invalid value for '--n-inits'"),
+        (("group",), "Missing argument"),
+        (("teach",), "No such command 'teach'"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_too(words, sentence):
+    finished = process(*words)
+    assert finished.returncode == 2
+    assert sentence in finished.stderr
+    assert finished.stderr.startswith("Error: ") and finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
         (("run", *SMALL, "--n-groups", "6"), "`n_groups` must be at most the number of tasks, 5; found 6"),
         (
             ("run", *SMALL[:-6], "--subset-size", "6"),

@@ -8,6 +8,7 @@ from gradtag_core.config import (
     PRESET_HELP,
     PRESETS,
     RunConfig,
+    knob_facts,
     make_config,
     read_config,
 )
@@ -19,7 +20,7 @@ def test_every_knob_explains_itself():
     for name, field in RunConfig.model_fields.items():
         assert field.title and field.description, name
         assert field.description.endswith("."), name
-        assert field.json_schema_extra["stage"] in (*STAGES, "affinity", ""), name
+        assert knob_facts(name)["stage"] in (*STAGES, "affinity", ""), name
 
 
 def test_every_preset_and_metric_has_its_words():
@@ -42,7 +43,10 @@ def test_the_paper_preset_is_the_papers():
         ({"n_inits": 2.5}, r"`n_inits`: .*integer; found 2\.5"),
         ({"l2": 0.0}, r"`l2`: .*greater than 0; found 0\.0"),
         ({"metric": "f2"}, r"`metric`: .*'auc'; found 'f2'"),
-        ({"rounding_threshold": 0.1}, r"`rounding_threshold` is used only with `rounding` = threshold"),
+        (
+            {"rounding_threshold": 0.1, "rounding": "spectral"},
+            r"`rounding_threshold` is used only with `rounding` = threshold",
+        ),
         ({"n_subset": 10}, r"`n_subset` is not a parameter of a run; the parameters are `suite`"),
         ({"device": "tpu"}, r"`device`: .*found 'tpu'"),
     ],
@@ -59,6 +63,10 @@ def test_an_unknown_preset_names_the_known_ones():
         make_config("fast")
 
 
+def test_a_threshold_asks_for_its_rounding():
+    assert make_config(None, rounding_threshold=0.1).rounding == "threshold"
+
+
 def test_values_beside_a_preset_win():
     assert make_config("quick", proj_dim=7).proj_dim == 7
     assert make_config("quick", proj_dim=None).proj_dim == PRESETS["quick"]["proj_dim"]
@@ -67,8 +75,8 @@ def test_values_beside_a_preset_win():
 @given(st.integers(2, 200), st.integers(2, 10))
 def test_open_choices_are_filled_for_any_number_of_tasks(n_tasks, subset_size):
     config = RunConfig(subset_size=min(subset_size, n_tasks)).for_tasks(n_tasks)
-    assert 1 <= config.n_groups <= n_tasks
-    assert config.n_subsets >= 1
+    assert config.n_groups is not None and 1 <= config.n_groups <= n_tasks
+    assert config.n_subsets is not None and config.n_subsets >= 1
 
 
 @pytest.mark.parametrize("name", ["n_groups", "subset_size"])

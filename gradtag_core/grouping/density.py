@@ -62,22 +62,39 @@ def move_gains(affinity: Array, labels: Array) -> Array:
 
 
 def local_search(affinity: Array, labels: Array) -> Array:
-    """Make the best single move until none helps; the groups stay non-empty. Returns new labels."""
+    """Make the best single move until none helps; the groups stay non-empty. Returns new labels.
+
+    A move changes the gains of joining two groups and of leaving them, so only those are computed anew.
+    """
     centred = centre(affinity)
+    diagonal = np.diag(centred)
     labels = labels.copy()
-    members = membership(labels)
-    sums, sizes = centred @ members, members.sum(axis=0)
+    sums = centred @ membership(labels)
+    joining, leaving = np.empty_like(sums), np.empty(len(labels))
+
+    def refresh(group: int) -> None:
+        inside = labels == group
+        own, size = sums[:, group], int(inside.sum())
+        total = float(own[inside].sum())
+        joining[:, group] = (total + 2 * own + diagonal) / (size + 1) - total / size
+        joining[inside, group] = -np.inf
+        rest = (total - 2 * own[inside] + diagonal[inside]) / max(size - 1, 1)
+        leaving[inside] = rest - total / size if size > 1 else -np.inf
+
+    for group in range(sums.shape[1]):
+        refresh(group)
     smallest_gain = 1e-12 * len(labels) * float(np.abs(centred).max())
     while True:
-        gains = _gains(centred, labels, sums, sizes)
-        task, target = np.unravel_index(int(gains.argmax()), gains.shape)
+        gains = joining + leaving[:, None]
+        task, target = (int(index) for index in np.unravel_index(int(gains.argmax()), gains.shape))
         if gains[task, target] <= smallest_gain:
             return labels
-        source = labels[task]
+        source = int(labels[task])
         labels[task] = target
-        sizes[source], sizes[target] = sizes[source] - 1, sizes[target] + 1
         sums[:, source] -= centred[:, task]
         sums[:, target] += centred[:, task]
+        refresh(source)
+        refresh(target)
 
 
 def fill_groups(affinity: Array, labels: Array, n_groups: int) -> Array:

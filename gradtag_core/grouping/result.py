@@ -1,13 +1,13 @@
 """What a grouping method returns: the groups, how good they are, and how good they could be at most."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from gradtag_core.errors import InvalidInput, quoted
 
-Status = Literal["optimal", "solved", "solved_inaccurate", "failed", "count_missed"]
+Status = Literal["optimal", "solved", "solved_inaccurate", "failed", "count_missed", "heuristic"]
 
 OPTIMAL_GAP = 1e-4
 SAME_DENSITY = 1e-9
@@ -29,8 +29,9 @@ class Grouping:
     `status`: "optimal" (proven: the gap is at most `OPTIMAL_GAP`), "solved" (the relaxation is solved; a gap
     is left), "solved_inaccurate" (the solver stopped early), "failed" (the solver gave nothing; the groups
     come from the relaxation without X >= 0), "count_missed" (the threshold formed another number of groups
-    than `n_groups_asked`).
+    than `n_groups_asked`), "heuristic" (found without a relaxation, so that the bound is loose).
     `threshold`: the one used (None: not a threshold rounding). `seconds`: relaxation and rounding together.
+    `method`: what found the groups; `penalty`: the price per group where their number was free.
     """
 
     labels: np.ndarray
@@ -44,6 +45,8 @@ class Grouping:
     threshold: float | None
     n_groups_asked: int | None
     seconds: float
+    method: str = "sdp"
+    penalty: float | None = None
 
     def __post_init__(self) -> None:
         labels = first_appearance(np.asarray(self.labels))
@@ -89,13 +92,15 @@ class Grouping:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Grouping":
-        """The inverse of `to_json`; raises `InvalidInput` when a field is missing or unknown."""
+        """The inverse of `to_json`; raises `InvalidInput` when a field without a default is missing."""
         names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in values]
+        missing = [
+            field.name for field in fields(cls) if field.name not in values and field.default is MISSING
+        ]
         if missing:
             raise InvalidInput(f"A stored grouping needs every field; {quoted(missing, 99)} not found.")
         if values["status"] not in get_args(Status):
             raise InvalidInput(
                 f"`status` must be one of {quoted(get_args(Status), 99)}; found {values['status']!r}."
             )
-        return cls(**{name: values[name] for name in names})
+        return cls(**{name: values[name] for name in names if name in values})

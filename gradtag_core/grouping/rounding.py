@@ -7,23 +7,34 @@ from gradtag_core.grouping.density import Array, density, fill_groups, local_sea
 STARTS = 5
 KICKS = 30
 KICKED_SHARE = 0.25
+KICKED_TASKS = 15_000  # kicks times tasks: at most this
 ENTRY_ACCURACY = 0.01  # in units of 1/n: how far a solver may leave an entry of X from its exact place
 
 
 def spectral_rounding(X: Array, affinity: Array, n_groups: int, seed: int = 0) -> Array:
     """Exactly `n_groups` groups from the top eigenvectors of X, scaled by the roots of their eigenvalues.
 
-    k-means++ draws tasks as centres, the nearest centre gives each task its group, and local search on the
-    density takes the place of Lloyd's steps. The best of a few such starts is then moved on by iterated local
-    search: deal a share of the tasks anew, search again, keep what is better. Returns (n,) labels.
+    Returns (n,) labels; how they are found from the eigenvectors: `round_embedding`.
     """
     n_tasks = len(X)
     if n_groups in (1, n_tasks):
         return np.arange(n_tasks) % n_groups
-    from sklearn.cluster import kmeans_plusplus
-
     values, vectors = np.linalg.eigh(X)
     embedding = vectors[:, -n_groups:] * np.sqrt(np.maximum(values[-n_groups:], 0))
+    return round_embedding(embedding, affinity, n_groups, seed)
+
+
+def round_embedding(embedding: Array, affinity: Array, n_groups: int, seed: int = 0) -> Array:
+    """Exactly `n_groups` groups of tasks, given as points, by several starts and a local search on the density.
+
+    k-means++ draws tasks as centres, the nearest centre gives each task its group, and local search on the
+    density takes the place of Lloyd's steps. The best of a few such starts is then moved on by iterated local
+    search: deal a share of the tasks anew, search again, keep what is better. The larger the problem, the
+    fewer such kicks. `embedding`: (n, dimensions). Returns (n,) labels.
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    n_tasks = len(embedding)
     random = np.random.RandomState(seed)
 
     def improved(labels: Array) -> tuple[float, Array]:
@@ -37,7 +48,7 @@ def spectral_rounding(X: Array, affinity: Array, n_groups: int, seed: int = 0) -
         distances = (centres**2).sum(axis=1) - 2 * embedding @ centres.T
         best = max(best, improved(distances.argmin(axis=1)), key=_density)
     kicked = max(2, round(KICKED_SHARE * n_tasks))
-    for _ in range(KICKS):
+    for _ in range(min(KICKS, KICKED_TASKS // n_tasks)):
         labels = best[1].copy()
         labels[random.choice(n_tasks, kicked, replace=False)] = random.randint(n_groups, size=kicked)
         best = max(best, improved(labels), key=_density)

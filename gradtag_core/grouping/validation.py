@@ -64,6 +64,22 @@ def check_n_groups(n_groups: Any, n_tasks: int) -> int:
     return value
 
 
+def check_penalty(penalty: Any, n_groups: Any) -> float | None:
+    """A finite price per group, given exactly when the number of groups is not."""
+    if (penalty is None) == (n_groups is None):
+        found = "neither" if penalty is None else f"`n_groups` = {n_groups!r} and `penalty` = {penalty!r}"
+        raise InvalidInput(
+            "Give either `n_groups`, or `penalty` (what one more group must add to the density) to have the "
+            f"number of groups chosen; found {found}."
+        )
+    if penalty is None:
+        return None
+    number = isinstance(penalty, int | float | np.integer | np.floating) and not isinstance(penalty, bool)
+    if not (number and abs(penalty) <= LARGEST_AFFINITY):
+        raise InvalidInput(f"`penalty` must be a finite number; found {penalty!r}.")
+    return float(penalty)
+
+
 def _check_names(task_names: Sequence[str] | None, n_tasks: int) -> tuple[str, ...]:
     if task_names is None:
         return default_task_names(n_tasks)

@@ -28,7 +28,6 @@ STATUS_WORDS: dict[Status, str] = {
     "solved_inaccurate": "The solver stopped early; the bound still holds.",
     "failed": "The solver gave no solution; the groups come from a simpler relaxation. The bound still holds.",
     "heuristic": "Found by a search without the relaxation, whose bound would be tighter.",
-    "heuristic": "Found by a search without a relaxation, so the bound is loose.",
     "count_missed": "The threshold forms another number of groups than asked; the spectral rounding never does.",
 }
 

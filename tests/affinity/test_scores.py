@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.scores import Source, SubsetScores
 from gradtag_core.affinity.subsets import random_subsets
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost
@@ -10,7 +10,7 @@ from gradtag_core.errors import InvalidInput
 NAMES = ("a", "b", "c with spaces", "d")
 
 
-def scores_of(subsets, seed, source="estimated"):
+def scores_of(subsets, seed, source: Source = "estimated"):
     values = np.random.default_rng(seed).random((sum(map(len, subsets)), len(METRICS)))
     return SubsetScores.of_seed(NAMES, subsets, values, seed, source, Cost(flops=1.0, seconds=2.0))
 

@@ -1,7 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
+from gradtag_core.config import ProjectionKind
 from gradtag_core.errors import GradTagError
 from gradtag_core.gradients import features as module
 from gradtag_core.gradients.features import Featurizer
@@ -11,7 +14,7 @@ from gradtag_core.tasks.suite import Rows
 from gradtag_core.training.trainer import Recipe, Trainer
 
 CPU = torch.device("cpu")
-KINDS = ["pca", "gaussian", "rademacher"]
+KINDS: tuple[ProjectionKind, ...] = get_args(ProjectionKind)
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def base(small_suite):
     )
 
 
-def featurize(suite, base, rows, kind="pca", dim=12):
+def featurize(suite, base, rows, kind: ProjectionKind = "pca", dim=12):
     featurizer = Featurizer(suite, base, make_projection(kind, dim, seed=0), CPU)
     featurizer.fit(suite.rows("train"), seed=0)
     return featurizer.featurize(rows)

@@ -7,6 +7,7 @@ import pytest
 from gradtag_core.errors import InvalidInput
 from gradtag_core.grouping import cluster as cluster_module
 from gradtag_core.grouping.cluster import cluster, round_relaxation
+from gradtag_core.grouping.constraints import Constraints
 from gradtag_core.grouping.density import density, expected_density
 from gradtag_core.grouping.sdp import relax
 
@@ -18,7 +19,7 @@ def planted(n_tasks: int, n_groups: int, noise: float, seed: int) -> tuple[np.nd
 
 
 @pytest.mark.parametrize("rounding", ["spectral", "threshold"])
-@pytest.mark.parametrize("solver", ["SCS", "CLARABEL"])
+@pytest.mark.parametrize("solver", ["ADMM", "SCS", "CLARABEL"])
 def test_example_4_1(appendix_b, rounding, solver):
     grouping = cluster(appendix_b, 3, task_names=list("123456"), rounding=rounding, solver=solver)
     assert grouping.groups == [["1", "2"], ["3", "4"], ["5", "6"]]
@@ -153,6 +154,26 @@ def test_asymmetric_input_counts_by_its_symmetric_part():
         ({"rounding": "threshold", "threshold": "0.5"}, "found '0.5'"),
         ({"seed": -1}, "`seed` must be a whole number from 0"),
         ({"seed": 0.5}, "`seed` must be a whole number from 0"),
+        (
+            {"method": "magic"},
+            "`method` must be one of `auto`, `sdp`, .*; found 'magic'",
+        ),
+        ({"method": "local", "n_groups": None, "penalty": 1.0}, "`penalty` needs the relaxation"),
+        ({"method": "lloyd", "rounding": "threshold"}, "`rounding` = threshold needs the relaxation"),
+        ({"affinity": 3.0}, r"`affinity` must be square.*found shape \(\)"),
+        (
+            {"method": "sdp", "constraints": Constraints(max_size=2)},
+            "`method` = sdp does not go with constraints",
+        ),
+        (
+            {"rounding": "threshold", "constraints": Constraints(max_size=2)},
+            "`rounding` = threshold does not go",
+        ),
+        (
+            {"n_groups": None, "constraints": Constraints(max_size=2)},
+            "`n_groups` must be a whole number from 1",
+        ),
+        ({"n_groups": None, "method": "local"}, "`n_groups` must be a whole number from 1"),
         ({"n_groups": 0}, "`n_groups` must be a whole number from 1 to the number of tasks, 3; found 0"),
         ({"affinity": np.eye(3)[:2]}, "`affinity` must be square"),
         ({"task_names": ["a", "b", "a"]}, "`a` found more than once"),
@@ -161,3 +182,73 @@ def test_asymmetric_input_counts_by_its_symmetric_part():
 def test_broken_rules(arguments, message):
     with pytest.raises(InvalidInput, match=message):
         cluster(**{"affinity": np.eye(3), "n_groups": 2, **arguments})
+
+
+def test_a_penalty_chooses_the_number_of_groups(partitions):
+    found = 0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        affinity, penalty = rng.normal(size=(6, 6)), float(rng.uniform(-0.5, 1.5))
+        grouping = cluster(affinity, penalty=penalty)
+        best = max(
+            density(affinity, labels) - penalty * k for k in range(1, 7) for labels in partitions(6, k)
+        )
+        value = grouping.density - penalty * grouping.n_groups
+        assert value <= best + 1e-9
+        assert grouping.density <= grouping.upper_bound
+        assert (grouping.penalty, grouping.n_groups_asked) == (penalty, None)
+        found += value >= best - 1e-9
+    assert found >= 23
+
+
+def test_a_high_penalty_makes_one_group_and_a_low_one_singletons():
+    affinity = np.random.default_rng(1).normal(size=(8, 8))
+    assert cluster(affinity, penalty=1e3).n_groups == 1
+    assert cluster(affinity, penalty=-1e3).n_groups == 8
+    planted_groups, group = planted(40, 5, noise=0.3, seed=2)
+    grouping = cluster(planted_groups, penalty=4.0)  # a group of 8 adds about 8, splitting one adds nothing
+    assert np.array_equal(np.equal.outer(grouping.labels, grouping.labels), np.equal.outer(group, group))
+
+
+@pytest.mark.parametrize("method", ["local", "spectral", "lloyd"])
+def test_methods_without_a_relaxation_have_a_bound_too(method, partitions):
+    for seed in range(10):
+        affinity = np.random.default_rng(seed).normal(size=(7, 7))
+        grouping = cluster(affinity, 3, method=method, seed=seed)
+        best = max(density(affinity, labels) for labels in partitions(7, 3))
+        assert (grouping.n_groups, grouping.method, grouping.solver) == (3, method, "none")
+        assert grouping.density <= best + 1e-9 <= grouping.upper_bound + 2e-9
+        assert grouping.status in ("heuristic", "optimal")
+
+
+def test_many_tasks_take_the_fast_path_and_too_many_are_refused():
+    affinity, group = planted(1001, 4, noise=0.5, seed=3)
+    grouping = cluster(affinity, 4)
+    assert grouping.method == "local"
+    assert np.array_equal(np.equal.outer(grouping.labels, grouping.labels), np.equal.outer(group, group))
+    with pytest.raises(InvalidInput, match="at most 5000 tasks; found 5001"):
+        cluster(np.zeros((5001, 1), dtype=np.int8), 4)
+
+
+def test_local_search_equals_brute_force(partitions):
+    found = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        n_tasks = int(rng.integers(3, 9))
+        n_groups = int(rng.integers(2, n_tasks))
+        affinity = rng.normal(size=(n_tasks, n_tasks))
+        grouping = cluster(affinity, n_groups, method="local", seed=seed)
+        best = max(density(affinity, labels) for labels in partitions(n_tasks, n_groups))
+        assert grouping.density <= grouping.upper_bound
+        found += grouping.density >= best - 1e-9
+    assert found >= 190
+
+
+def test_constraints_and_the_exact_program(appendix_b):
+    names = list("123456")
+    free = cluster(appendix_b, 3, task_names=names, method="milp")
+    assert (free.density, free.status, free.method) == (pytest.approx(94), "optimal", "milp")
+    tied = cluster(appendix_b, 3, task_names=names, constraints=Constraints(cannot_link=(("1", "2"),)))
+    assert tied.status == "optimal"
+    assert tied.density < 94
+    assert not any({"1", "2"} <= set(group) for group in tied.groups)

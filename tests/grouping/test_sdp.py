@@ -1,3 +1,4 @@
+import re
 import threading
 
 import numpy as np
@@ -40,22 +41,45 @@ def test_between_the_best_grouping_and_the_bound(partitions, n_tasks, seed, scal
 
 
 @pytest.mark.parametrize(("n_tasks", "n_groups"), [(5, 2), (12, 5), (20, 4), (20, 15)])
-def test_two_solvers_agree(n_tasks, n_groups):
+def test_solvers_agree(n_tasks, n_groups):
     affinity = random_affinity(n_tasks, seed=n_tasks)
-    first, second = (relax(affinity, n_groups, solver=solver) for solver in ("SCS", "CLARABEL"))
-    assert (first.status, first.solver) == ("solved", "SCS")
-    assert (second.status, second.solver) == ("solved", "CLARABEL")
-    assert first.value == pytest.approx(second.value, rel=1e-3)
-    assert first.upper_bound == pytest.approx(second.upper_bound, rel=1e-3)
-    assert np.abs(first.X - second.X).max() <= 1e-2
-    assert_feasible(first.X, n_groups)
-    assert_feasible(second.X, n_groups)
+    solvers = ("ADMM", "SCS", "CLARABEL")
+    found = [relax(affinity, n_groups, solver=solver) for solver in solvers]
+    assert [(each.status, each.solver) for each in found] == [("solved", solver) for solver in solvers]
+    for first in found[:2]:
+        assert first.value == pytest.approx(found[2].value, rel=1e-4)
+        assert first.upper_bound == pytest.approx(found[2].upper_bound, rel=1e-4)
+        assert np.abs(first.X - found[2].X).max() <= 1e-2
+    for each in found:
+        assert_feasible(each.X, n_groups)
+
+
+@pytest.mark.parametrize("penalty", [-1.0, 0.4, 1.5, 30.0])
+def test_solvers_agree_on_the_penalised_problem(penalty):
+    affinity = random_affinity(12, seed=3)
+    found = [relax(affinity, penalty=penalty, solver=solver) for solver in ("ADMM", "SCS", "CLARABEL")]
+    values = [each.value - penalty * np.trace(each.X) for each in found]
+    assert values[:2] == pytest.approx(values[2:] * 2, abs=2e-3)
+    assert [each.penalised_bound for each in found] == pytest.approx([values[2]] * 3, abs=5e-3)
+    assert {each.n_groups for each in found} == {round(np.trace(found[0].X))}
+    assert found[0].penalised_bound >= values[0] - 1e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 6), st.integers(0, 2**32 - 1), st.floats(-3, 3))
+def test_no_grouping_beats_the_penalised_bound(partitions, n_tasks, seed, penalty):
+    affinity = random_affinity(n_tasks, seed)
+    relaxation = relax(affinity, penalty=penalty)
+    for n_groups in range(1, n_tasks + 1):
+        best = max(density(affinity, labels) for labels in partitions(n_tasks, n_groups))
+        assert best - penalty * n_groups <= relaxation.penalised_bound
+        assert best <= relaxation.bound_for(n_groups)
 
 
 def test_forty_tasks_are_solved_to_the_bound():
-    relaxation = relax(random_affinity(40, seed=2, n_planted=5), 5)
+    relaxation = relax(random_affinity(40, seed=2, n_planted=5), 5, tolerance=1e-6)
     assert relaxation.status == "solved"
-    assert relaxation.value == pytest.approx(relaxation.upper_bound, rel=1e-5)
+    assert relaxation.value == pytest.approx(relaxation.upper_bound, rel=1e-6)
     assert_feasible(relaxation.X, 5)
 
 
@@ -126,7 +150,7 @@ def test_without_an_answer_comes_the_relaxation_without_nonnegativity(monkeypatc
     monkeypatch.setattr(cp, "OPTIMAL", "no such status")
     monkeypatch.setattr(cp, "OPTIMAL_INACCURATE", "no such status")
     affinity = random_affinity(6, seed=6)
-    relaxation = relax(affinity, n_groups)
+    relaxation = relax(affinity, n_groups, solver="SCS")
     assert relaxation.status == "failed"
     X = relaxation.X
     assert np.abs(X.sum(axis=1) - 1).max() <= 1e-9
@@ -164,7 +188,11 @@ def test_the_same_answer_every_time_and_from_every_thread():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"solver": "GUROBI"}, "`solver` must be one of `SCS`, `CLARABEL`; found 'GUROBI'"),
+        ({"solver": "GUROBI"}, "`solver` must be one of `ADMM`, `SCS`, `CLARABEL`; found 'GUROBI'"),
+        ({"tolerance": 0.0}, "`tolerance` must be above 0 and below 1; found 0.0"),
+        ({"n_groups": None}, "Give either `n_groups`, or `penalty`.*found neither"),
+        ({"penalty": 1.0}, "found `n_groups` = 2 and `penalty` = 1.0"),
+        ({"n_groups": None, "penalty": float("nan")}, "`penalty` must be a finite number; found nan"),
         ({"max_iterations": 0}, "`max_iterations` must be at least 1; found 0"),
         ({"n_groups": 4}, "`n_groups` must be a whole number from 1 to the number of tasks, 3; found 4"),
     ],
@@ -175,6 +203,28 @@ def test_broken_rules(arguments, message):
 
 
 def test_solving_prints_nothing(capfd):
-    for solver in ("SCS", "CLARABEL"):
+    for solver in ("ADMM", "SCS", "CLARABEL"):
         relax(random_affinity(6, seed=1), 2, solver=solver)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "solver", "message"),
+    [
+        (2001, "ADMM", "at most 2000 tasks; found 2001. Use `method` = local"),
+        (301, "SCS", "at most 300 tasks; found 301. Use `solver` = ADMM"),
+        (101, "CLARABEL", "at most 100 tasks; found 101"),
+    ],
+)
+def test_too_many_tasks_for_a_solver_are_refused_at_once(n_tasks, solver, message):
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        relax(np.zeros((n_tasks, n_tasks)), 3, solver=solver)
+
+
+def test_a_solve_that_takes_too_long_stops_and_says_so(monkeypatch):
+    monkeypatch.setattr(sdp, "SECONDS", 0.0)
+    affinity = random_affinity(25, seed=4)
+    relaxation = relax(affinity, 4)
+    assert relaxation.status == "solved_inaccurate"
+    assert_feasible(relaxation.X, 4)
+    assert relaxation.value <= relaxation.upper_bound

@@ -66,11 +66,14 @@ def test_a_run_leaves_everything_a_page_shows(store):
     assert list(summary.costs) == ["train", "featurize", "regress", "groups", "truth"]
     assert all(cost.flops > 0 and cost.seconds > 0 for cost in summary.costs.values())
     assert summary.seconds == store.get(summary.id).seconds > 0
-    assert record.affinity().counts.min() >= 1
-    assert record.affinity("loss").values.max() < 0
-    assert record.trained.seeds == record.config.truth_seeds
-    assert record.group_scores.grouped.shape == (5, 5)
-    json.dumps(record.comparison().to_json(), allow_nan=False)
+    affinity, losses = record.affinity(), record.affinity("loss")
+    assert affinity is not None and affinity.counts.min() >= 1
+    assert losses is not None and losses.values.max() < 0
+    assert record.trained is not None and record.trained.seeds == record.config.truth_seeds
+    assert record.group_scores is not None and record.group_scores.grouped.shape == (5, 5)
+    comparison = record.comparison()
+    assert comparison is not None
+    json.dumps(comparison.to_json(), allow_nan=False)
     assert store.get(summary.id).state == "done"
 
 
@@ -115,7 +118,9 @@ def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch
     row = execute(store, create_run(store, config).id)
     assert (row.state, row.error) == ("failed", "The disk is full.")
     partial = RunRecord(store.run_folder(row.id))
-    np.testing.assert_array_equal(partial.affinity().values, expected.affinity().values)
+    kept, complete = partial.affinity(), expected.affinity()
+    assert kept is not None and complete is not None
+    np.testing.assert_array_equal(kept.values, complete.values)
     assert partial.group_scores is not None
     assert partial.trained is None
 
