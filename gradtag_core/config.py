@@ -68,9 +68,9 @@ class RunConfig(BaseModel):
         title="Tasks", symbol="n", stage="train", ge=2,
     )  # fmt: skip
     metric: Metric = knob(
-        "average_precision",
-        "What a score measures; higher is better for each, so the loss enters negated. "
-        "Changing it re-reads finished scores.",
+        "auc",
+        "What a score measures; higher is better for each, so the loss enters negated. Every metric is stored with a "
+        "run, so that it can be judged in another one later.",
         title="Metric", paper="section 5.1", stage="affinity",
     )  # fmt: skip
     seed: int = knob(
