@@ -5,11 +5,14 @@ from playwright.sync_api import Browser, expect
 from benchmarks.browser import ROOT, chromium, served_app
 
 FOLDER = ROOT / "docs"
-PICTURES = {"affinity": ("/affinity?run=sample-debian", "light"), "groups": ("/groups?run=sample-debian", "dark")}
+PICTURES = {
+    "affinity": ("/affinity?run=sample-debian", "light"),
+    "groups": ("/groups?run=sample-debian", "dark"),
+}
 
 
 def picture(browser: Browser, address: str, theme: str, name: str) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme=theme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport={"width": 1280, "height": 1180}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address)
     expect(page.locator(".js-plotly-plot .heatmaplayer image").first).to_be_attached(timeout=60_000)
