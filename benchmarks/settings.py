@@ -28,13 +28,13 @@ VARIATIONS: list[dict[str, Any]] = [
 ]
 
 
-def estimate(config: RunConfig) -> SubsetScores:
-    """The estimated scores of a configuration, from the cache where it has been asked before."""
+def estimate(config: RunConfig) -> tuple[SubsetScores, float]:
+    """The estimated scores of a configuration, and the FLOPs of its features, from the cache where known."""
     units = Units(load_plan(config), open_store().cache, Reporter(), lambda stage, key: None)
     scores = units.estimated(config.init_seeds[0])
     for seed in config.init_seeds[1:]:
         scores = scores.join(units.estimated(seed))
-    return scores
+    return scores, sum(units.features_facts(seed)[0].flops for seed in config.init_seeds)
 
 
 def main() -> None:
@@ -55,20 +55,21 @@ def main() -> None:
     records: list[dict[str, Any]] = []
     with limited_threads(1):
         for variation in VARIATIONS:
-            scores = estimate(config.model_copy(update=variation)).of_subsets(trained.subsets)
+            scores, features_flops = estimate(config.model_copy(update=variation))
+            scores = scores.of_subsets(trained.subsets)
             found = {
                 metric: agreement(average(scores, metric).values, truth[metric]).row_spearman
                 for metric in METRICS
             }
             setting = ", ".join(f"{name} = {value}" for name, value in variation.items()) or "default"
-            records.append({"setting": setting, **found})
+            records.append({"setting": setting, **found, "features GFLOPs": features_flops / 1e9})
     ceilings = {
         metric: noise_ceiling([average(trained.of_seed_only(seed), metric).values for seed in trained.seeds])[
             1
         ]
         for metric in METRICS
     }
-    publish([*records, {"setting": "noise ceiling", **ceilings}], as_json)
+    publish([*records, {"setting": "noise ceiling", **ceilings, "features GFLOPs": None}], as_json)
 
 
 if __name__ == "__main__":
