@@ -10,7 +10,7 @@ from pages.parts import knobs
 from pages.parts.forecast import forecast_of, show_forecast
 from pages.parts.navigation import show
 from pages.parts.progress import follow_run
-from pages.parts.state import LAUNCHED, current_run, start_run, store
+from pages.parts.state import FOLLOWED, current_run, start_run, store
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
             start_run(config)
             st.rerun()
         for row in rows:
-            if row.state in OPEN or row.id == st.session_state.get(LAUNCHED):
+            if row.state in OPEN or row.id == st.session_state.get(FOLLOWED):
                 follow_run(row)
         if config is not None:
             st.caption("The same on the command line:")

@@ -9,7 +9,7 @@ from gradtag_core.runs.process import cancel, log_tail
 from gradtag_core.runs.row import OPEN, RunRow, RunState
 from pages.parts.errors import shown_errors
 from pages.parts.quantities import plain, seconds_text
-from pages.parts.state import resume_run, store
+from pages.parts.state import FOLLOWED, resume_run, store
 
 POLL_SECONDS = 0.5
 StateColour = Literal["gray", "blue", "green", "red", "orange"]
@@ -22,6 +22,10 @@ STATE_COLOURS: Mapping[RunState, StateColour] = {
 def follow_run(row: RunRow) -> None:
     """Show a run, anew every half second while it is open; when it ends, the whole page is drawn again."""
     live = row.state in OPEN
+    if live:
+        st.session_state[FOLLOWED] = (
+            row.id
+        )  # so that its ending is shown too, even in a window that did not launch it
     st.fragment(_show_run, run_every=POLL_SECONDS if live else None)(row.id, live)
 
 

@@ -11,7 +11,7 @@ from gradtag_core.runs.process import launch
 from gradtag_core.runs.row import OPEN, RunRow
 from gradtag_core.runs.store import RunStore
 
-CURRENT, LAUNCHED = "current_run", "launched_run"
+CURRENT, FOLLOWED = "current_run", "followed_run"
 
 
 def store() -> RunStore:
@@ -62,7 +62,7 @@ def start_run(config: RunConfig) -> None:
 
     row = create_run(store(), config)
     choose_run(row.id)
-    st.session_state[LAUNCHED] = row.id
+    st.session_state[FOLLOWED] = row.id
     launch(store(), row.id)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,15 @@ def test_equal_flops_buys_as_many_trainings_as_the_estimate_costs():
     found = compare(scores("estimated", SUBSETS, 0.0, 0, 45.0), TRAINED, EVIDENCE, "f1")
     assert found.equal_flops_subsets == 4
     assert found.lines["equal_flops"].flops_ratio == pytest.approx(40 / 500)
+
+
+def test_real_training_is_never_judged_by_itself():
+    """With FLOPs enough for every subset, it reaches what one seed tells of the other, and no more."""
+    rich = replace(EVIDENCE, estimate_flops=1e9)
+    found = compare(scores("estimated", SUBSETS, 0.0, 0, 45.0), TRAINED, rich, "f1")
+    assert found.equal_flops_subsets == 30
+    assert found.repeat_spearman is not None and found.repeat_spearman < 0.99
+    assert found.lines["equal_flops"].agreement.row_spearman == pytest.approx(found.repeat_spearman)
 
 
 def test_both_sides_are_averaged_over_the_trained_subsets():

@@ -43,3 +43,20 @@ def partitions() -> Enumerate:
 def appendix_b() -> np.ndarray:
     """The matrix of Example 4.1 (Grad-TAG, appendix B)."""
     return APPENDIX_B.copy()
+
+
+@pytest.fixture(params=["equal", "random", "huge", "blocks"])
+def awkward_affinity(request: pytest.FixtureRequest) -> Callable[[int], np.ndarray]:
+    """Matrices of any size that a clustering method may stumble over."""
+
+    def build(n_tasks: int) -> np.ndarray:
+        noise = np.random.default_rng(0).normal(size=(n_tasks, n_tasks))
+        group = np.arange(n_tasks) // 2
+        return {
+            "equal": np.full((n_tasks, n_tasks), 0.3),
+            "random": noise,
+            "huge": 1e99 * noise,
+            "blocks": (group[:, None] == group).astype(float),
+        }[request.param]
+
+    return build

@@ -11,11 +11,13 @@ import pytest
 
 from gradtag_core.config import make_config
 from gradtag_core.errors import GradTagError, InvalidInput
+from gradtag_core.progress import Reporter
 from gradtag_core.runs import units as units_module
 from gradtag_core.runs.process import launch
 from gradtag_core.runs.record import RunRecord
-from gradtag_core.runs.start import create_run, execute, run
+from gradtag_core.runs.start import create_run, execute, load_plan, run
 from gradtag_core.runs.store import RunStore
+from gradtag_core.runs.units import Units
 
 SMALL = {
     "suite": "digits", "n_tasks": 5, "width": 8, "epochs": 2, "base_epochs": 2, "n_inits": 2, "proj_dim": 8,
@@ -75,6 +77,20 @@ def test_a_run_leaves_everything_a_page_shows(store):
     assert comparison is not None
     json.dumps(comparison.to_json(), allow_nan=False)
     assert store.get(summary.id).state == "done"
+
+
+def test_every_task_is_scored_on_the_test_split_by_its_groups_model(store):
+    record = run(make_config(None, **SMALL), store)
+    plan = load_plan(record.config)
+    units = Units(plan, store.cache, Reporter(), lambda stage, key: None)
+    seed, everything = record.config.truth_seeds[0], tuple(range(5))
+    assert record.group_scores is not None and record.grouping is not None
+    np.testing.assert_array_equal(record.group_scores.together, units.trained(everything, seed)[0]["test"])
+    for group in range(2):
+        members = tuple(np.flatnonzero(record.grouping.labels == group).tolist())
+        scores, _ = units.trained(members, seed)
+        assert not np.array_equal(scores["test"], scores["validation"])
+        np.testing.assert_array_equal(record.group_scores.grouped[list(members)], scores["test"])
 
 
 def test_two_stores_give_equal_numbers(store, tmp_path):

@@ -57,6 +57,26 @@ def test_one_full_batch_step_follows_the_mean_loss_over_rows(trainer, small_suit
     torch.testing.assert_close(found, expected)
 
 
+def test_a_short_last_batch_counts_its_rows_as_the_others_do(trainer, small_suite):
+    """Against the same steps by hand: the mean loss of each batch, times its share of the rows it should have."""
+    tasks, recipe = [0], Recipe(epochs=2, learning_rate=0.01, batch_size=25, weighting="rows")
+    data = small_suite.subset("train", tasks)
+    assert len(data.examples) % recipe.batch_size
+    inputs, labels = torch.from_numpy(small_suite.inputs[data.examples]), torch.from_numpy(data.labels)
+    model = trainer.architecture.build(4)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(recipe.epochs):
+        for batch in torch.randperm(len(inputs), generator=generator).split(recipe.batch_size):
+            optimiser.zero_grad()
+            logits = model(inputs[batch], tasks)
+            torch.nn.functional.binary_cross_entropy_with_logits(logits, labels[batch]).backward()
+            optimiser.step()
+    found = trainer.fit(tasks, recipe, seed=4).weights
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-5)
+
+
 def test_task_weighting_counts_every_task_the_same():
     mask = np.array([[True, True], [True, False], [True, False]])
     weights = entry_weights(mask, "tasks")
