@@ -11,6 +11,8 @@ from gradtag_core.config import ModelKind, ProjectionKind
 if TYPE_CHECKING:
     from gradtag_core.models.multitask import MultitaskModel
 
+SJLT_NONZEROS = 4  # entries in each row of a sparse random projection
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -71,15 +73,22 @@ class Architecture:
     def featurize_flops(self, n_examples: int, n_rows: int, dim: int, projection: ProjectionKind) -> float:
         """About what the projected gradients of `n_rows` (example, task) rows cost, for forecasts.
 
-        A dense random projection costs 2 p d per example, since the tasks of an example share it, and 2 d per
-        output and row. A principal one: both factors of each layer onto about half their directions, three times
-        `dim` coordinates and their leading directions, and a fit to 2,048 rows.
+        A random projection costs 2 p times the nonzeros in a row of its matrix per example, since the tasks of an
+        example share it, and 2 d per output and row; a factored one 2 d per input and example and per output and row.
+        A principal one: both factors of each layer onto about half their directions, three times `dim` coordinates
+        and their leading directions, and a fit to 2,048 rows. The identity writes gradients out.
         """
         passes = self.forward_flops(self.n_tasks) + self.backward_flops(self.n_tasks)
         first, rest = self._linear_layers(self.n_tasks)
         sizes_in, sizes_out = ([layer[side] for layer in first + rest] for side in (0, 1))
+        if projection == "identity":
+            return n_rows * (passes + self.n_parameters)
+        if projection == "factored":
+            return n_rows * (passes + 2.0 * dim * sum(sizes_out)) + n_examples * 2.0 * dim * sum(sizes_in)
         if projection != "pca":
-            return n_rows * (passes + 4.0 * dim * sum(sizes_out)) + n_examples * 2.0 * dim * self.n_parameters
+            nonzeros = min(SJLT_NONZEROS, dim) if projection == "sjlt" else dim
+            per_row = passes + 2.0 * (dim + nonzeros) * sum(sizes_out)
+            return n_rows * per_row + n_examples * 2.0 * nonzeros * self.n_parameters
         sketch = 3.0 * dim
         per_row = passes + sum(size**2 for size in sizes_out) + 2 * sketch * dim
         moments = sum(2 * 2048 * size**2 + 9 * size**3 for size in sizes_in + sizes_out)

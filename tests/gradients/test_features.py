@@ -3,10 +3,13 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradtag_core.config import ProjectionKind
-from gradtag_core.errors import GradTagError
+from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients import features as module
+from gradtag_core.gradients import memory
 from gradtag_core.gradients.features import Featurizer
 from gradtag_core.gradients.projection import make_projection
 from gradtag_core.models.architecture import Architecture
@@ -25,8 +28,8 @@ def base(small_suite):
     )
 
 
-def featurize(suite, base, rows, kind: ProjectionKind = "pca", dim=12):
-    featurizer = Featurizer(suite, base, make_projection(kind, dim, seed=0), CPU)
+def featurize(suite, base, rows, kind: ProjectionKind = "pca", dim=12, **options):
+    featurizer = Featurizer(suite, base, make_projection(kind, dim, seed=0), CPU, **options)
     featurizer.fit(suite.rows("train"), seed=0)
     return featurizer.featurize(rows)
 
@@ -52,6 +55,109 @@ def test_the_order_of_rows_only_permutes(small_suite, base, kind):
     torch.testing.assert_close(
         found.projected, expected.projected[torch.from_numpy(order)], rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.fixture
+def small_runtime(monkeypatch):
+    """Budgets of a few megabytes make sense for a suite of a few kilobytes only without the libraries."""
+    monkeypatch.setattr(memory, "RUNTIME_BYTES", 0)
+
+
+def least_budget(suite, base, rows, kind):
+    with pytest.raises(InvalidInput, match="`memory`") as error:
+        featurize(suite, base, rows, kind, memory_budget=1)
+    return int(str(error.value).split("at least ")[1].split(" ")[0].replace(",", ""))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_in_a_file_equal_those_in_memory_bit_for_bit(small_suite, base, kind, tmp_path, monkeypatch):
+    rows = small_suite.rows("train")
+    expected = featurize(small_suite, base, rows, kind)
+    limits = memory.MemoryPlan(feature_bytes=100)
+    monkeypatch.setattr(memory.MemoryPlan, "of", lambda *arguments: limits)
+    in_file = []
+
+    class SeenTable(memory.Table):
+        def __init__(self, shape, is_in_file, folder):
+            in_file.append((is_in_file, folder))
+            super().__init__(shape, is_in_file, folder)
+
+    monkeypatch.setattr(module, "Table", SeenTable)
+    found = featurize(small_suite, base, rows, kind, folder=tmp_path)
+    assert in_file == [(True, tmp_path)]
+    assert torch.equal(found.projected, expected.projected)
+    assert found.captured_energy == expected.captured_energy
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_least_memory_gives_the_same_features(small_suite, base, kind, tmp_path, small_runtime):
+    rows = small_suite.rows("train")
+    least = least_budget(small_suite, base, rows, kind)
+    expected = featurize(small_suite, base, rows, kind).projected
+    found = featurize(small_suite, base, rows, kind, memory_budget=least, folder=tmp_path).projected
+    if kind == "pca":  # fitted in batches: directions may turn round
+        expected, found = expected.abs(), found.abs()
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_budget_below_the_least_is_refused(small_suite, base, small_runtime):
+    rows = small_suite.rows("train")
+    least = least_budget(small_suite, base, rows, "gaussian")
+    with pytest.raises(InvalidInput, match=r"`memory`.*proj_dim"):
+        featurize(small_suite, base, rows, "gaussian", memory_budget=least - 1)
+
+
+def test_the_kernel_is_that_of_the_written_out_gradients(small_suite, base, monkeypatch, tmp_path):
+    rows, others = small_suite.rows("train"), small_suite.rows("validation")
+    left, right = (featurize(small_suite, base, part, "identity").projected for part in (rows, others))
+    assert left.shape[1] == base.architecture.n_parameters
+    monkeypatch.setattr(module, "EXAMPLES_AT_ONCE", 7)
+    featurizer = Featurizer(small_suite, base, make_projection("identity", 1, 0), CPU, folder=tmp_path)
+    kernel, cost = featurizer.kernel(rows, others)
+    torch.testing.assert_close(kernel, left @ right.T, rtol=1e-4, atol=1e-4)
+    assert cost.flops > 0
+
+
+def test_parameters_can_be_chosen(small_suite, base):
+    rows = small_suite.rows("train")
+    whole = featurize(small_suite, base, rows, "identity").projected
+    backbone = featurize(small_suite, base, rows, "identity", parameters="backbone").projected
+    n_head = sum(value.numel() for name, value in base.weights.items() if name.startswith("head."))
+    torch.testing.assert_close(backbone, whole[:, :-n_head])
+
+
+def test_layers_that_hooks_cannot_take_apart_are_named_in_a_warning(small_suite, base, monkeypatch):
+    rows = small_suite.rows("train")
+    expected = featurize(small_suite, base, rows, "identity")
+    assert expected.warnings == ()
+
+    class Odd(torch.nn.Linear):
+        """Linear, but of a kind that is not known."""
+
+    model = base.build(CPU)
+    plain = model.encoder.layers[0]
+    odd = Odd(plain.in_features, plain.out_features)
+    odd.load_state_dict(plain.state_dict())
+    model.encoder.layers[0] = odd
+    monkeypatch.setattr(type(base), "build", lambda *arguments: model)
+    found = featurize(small_suite, base, rows, "identity")
+    assert len(found.warnings) == 1
+    assert "`encoder.layers.0`" in found.warnings[0]
+    torch.testing.assert_close(found.projected, expected.projected, rtol=1e-4, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 12))
+def test_batches_hold_every_row_once_and_whole_examples(examples, most_examples, most_rows):
+    example = torch.tensor(examples)
+    batches = list(module._batches(example, most_examples, most_rows))
+    assert sorted(torch.cat(batches).tolist()) == list(range(len(examples)))
+    for batch in batches:
+        _, sizes = torch.unique_consecutive(example[batch], return_counts=True)
+        assert len(sizes) <= most_examples
+        assert len(sizes) * int(sizes.max()) <= most_rows or len(sizes) == 1
+    found = [set(example[batch].tolist()) for batch in batches]
+    assert sum(map(len, found)) == len(set(examples))
 
 
 def test_logits_are_the_models(small_suite, base):

@@ -3,14 +3,16 @@ import torch
 
 from gradtag_core.errors import GradTagError
 from gradtag_core.gradients import principal as module
+from gradtag_core.gradients.per_example import RowGroups
 from gradtag_core.gradients.principal import PrincipalProjection
+from tests.gradients.made_pieces import made_pieces
 from tests.gradients.reference import ARCHITECTURES, gradients_and_pieces
 
 
 def fitted(architecture, dim, n_copies=20):
     gradients, pieces, rows = gradients_and_pieces(architecture, n_copies)
     projection = PrincipalProjection(dim)
-    projection.fit(pieces, rows)
+    projection.fit([(pieces, rows)])
     return gradients, projection.project(pieces, rows)[0]
 
 
@@ -22,6 +24,16 @@ def test_with_every_coordinate_it_is_the_principal_component_analysis(architectu
     gradients, projected = fitted(architecture, dim)
     expected = torch.linalg.svdvals(gradients)[:dim]
     torch.testing.assert_close(torch.linalg.svdvals(projected), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(projected.norm(dim=0), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_so_it_is_for_gradients_of_every_form(monkeypatch):
+    monkeypatch.setattr(module, "SKETCH_PER_DIM", 10**6)
+    gradients, pieces, rows = made_pieces(n_copies=20)
+    projection = PrincipalProjection(6)
+    projection.fit([(pieces, rows)])
+    projected, _ = projection.project(pieces, rows)
+    expected = torch.linalg.svdvals(gradients)[:6]
     torch.testing.assert_close(projected.norm(dim=0), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -50,6 +62,30 @@ def test_more_dimensions_extend_fewer(monkeypatch):
     monkeypatch.setattr(module, "SKETCH_PER_DIM", 10**6)
     (_, few), (_, many) = fitted(ARCHITECTURES[0], 4), fitted(ARCHITECTURES[0], 8)
     torch.testing.assert_close(many[:, :4].abs(), few.abs(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_fit_in_batches_finds_the_same_directions():
+    gradients, pieces, rows = made_pieces("linear", "positions", "slope", "scale", n_copies=30)
+    whole, parts = PrincipalProjection(8), PrincipalProjection(8)
+    whole.fit([(pieces, rows)])
+    parts.fit(
+        [
+            ([layer.select(part) for layer in pieces], RowGroups.of(rows.group[part]))
+            for part in torch.arange(len(gradients)).split(41)
+        ]
+    )
+    first, second = (each.project(pieces, rows)[0] for each in (whole, parts))
+    torch.testing.assert_close(second.abs(), first.abs(), rtol=1e-3, atol=1e-3)
+
+
+def test_columns_without_a_direction_are_zero_and_lift_to_nothing():
+    _, pieces, rows = made_pieces("scale")
+    projection = PrincipalProjection(8)
+    projection.fit([(pieces, rows)])
+    projected, _ = projection.project(pieces, rows)
+    assert projected.shape == (7, 8)
+    assert not projected[:, 5:].any()
+    assert not projection.lift(torch.eye(8))[5:].any()
 
 
 def test_projecting_before_fitting_is_refused():

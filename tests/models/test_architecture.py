@@ -37,3 +37,21 @@ def test_some_heads_give_the_same_logits_as_all_of_them(architecture):
     model = architecture.build(1)
     inputs = torch.randn(6, *architecture.input_shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(model(inputs, [3, 1]), model(inputs)[:, [3, 1]])
+
+
+def test_what_features_cost_by_projection():
+    """At the paper's size, 34,000 examples of five tasks: what grows with `dim`, and in which order."""
+    architecture = Architecture("sign", (4, 128), 256, 100)
+
+    def flops(projection, dim):
+        return architecture.featurize_flops(34_000, 170_000, dim, projection)
+
+    one_pass = 170_000 * (architecture.forward_flops(100) + architecture.backward_flops(100))
+    assert one_pass < flops("factored", 200) < flops("pca", 200) < flops("gaussian", 200)
+    assert flops("sjlt", 200) < flops("gaussian", 200) == flops("rademacher", 200)
+    assert flops("identity", 7) == flops("identity", 200) > one_pass
+    dense = [flops("gaussian", dim) - one_pass for dim in (100, 200)]
+    assert dense[1] == pytest.approx(2 * dense[0])
+    assert dense[1] > 34_000 * 2 * 200 * architecture.n_parameters
+    fewer = Architecture("mlp", (6,), 8, 4)
+    assert fewer.featurize_flops(5, 9, 2, "sjlt") == fewer.featurize_flops(5, 9, 2, "gaussian")
