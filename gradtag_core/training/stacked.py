@@ -6,31 +6,32 @@ products take the place of many small ones, which spend most of their time on be
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import groupby
 from math import ceil, prod
-from threading import Event
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost, measure
 from gradtag_core.errors import InvalidInput
-from gradtag_core.models.device import limited_threads
 from gradtag_core.progress import Reporter
-from gradtag_core.tasks.suite import Split, SubsetData, TaskSuite
+from gradtag_core.tasks.suite import Split, TaskSuite
 from gradtag_core.training.metrics import score_logits
+from gradtag_core.training.stacked_data import StackedData
 from gradtag_core.training.stacked_model import StackedModel, Tasks, Weights
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer, entry_weights
 
-LARGEST_STACK = 16  # on a CPU more models share no more overhead and leave the cache
-STACK_BYTES = 2**28  # weights, gradients, moments and activations of all stacks in training
+LARGEST_STACK = 8  # on a CPU more models share no more overhead and leave the cache
+STACK_BYTES = 2**27  # weights, gradients, moments and activations of a stack in training
 SCORED_ROWS = 512  # examples per model and pass, few enough that activations stay in the cache
+
+Work = Sequence[tuple[Tasks, int]]
+_building = Lock()  # building a model borrows torch's global generator
 
 
 class _Job(NamedTuple):
@@ -41,48 +42,31 @@ class _Job(NamedTuple):
 
 
 def fit_many(
-    trainer: Trainer, work: Sequence[tuple[Tasks, int]], recipe: Recipe,
-    reporter: Reporter | None = None, stack_size: int | None = None,
+    trainer: Trainer, work: Work, recipe: Recipe, reporter: Reporter | None = None,
+    stack_size: int | None = None, advance: Callable[[float], None] | None = None,
 ) -> Generator[dict[int, BaseModel], None, None]:  # fmt: skip
     """Train from scratch on each (tasks, seed) of `work`; yield each stack as it ends: position in `work` -> model.
 
-    A model starts, sees its batches and steps as in `Trainer.fit`, so it differs from that one by rounding only.
-    On a CPU each of torch's threads trains a stack of its own, which scales better than threads inside a product.
+    A model starts, sees its batches and steps as in `Trainer.fit`, so it differs from that one by rounding only, and
+    the same `work` gives the same numbers. One thread does best: products of this size gain nothing from a second.
     FLOPs are exact for each model; elapsed seconds are shared among models in proportion to them. Cancelling stops
-    between two steps and loses only stacks not yet yielded. `stack_size` None: as many models as `STACK_BYTES` hold, at
-    most `LARGEST_STACK`. Raises `InvalidInput` for tasks that the suite does not have and for an encoder that has
-    no stacked form.
+    between two steps and loses only stacks not yet yielded. `stack_size` None: as many models as `STACK_BYTES` hold, on
+    a CPU at most `LARGEST_STACK`. `advance` hears after each step how many trainings' worth of work it was.
+    Raises `InvalidInput` for tasks that the suite does not have and for an encoder that has no stacked form.
     """
     if stack_size is not None and stack_size < 1:
         raise InvalidInput(
             f"`stack_size` must be at least 1, or None to fit the memory budget; found {stack_size}."
         )
-    workers = torch.get_num_threads() if trainer.device.type == "cpu" else 1
-    size = stack_size or _stack_size(trainer, recipe.batch_size, workers, len(work))
-    stacks = _stacks(trainer.suite, work, size)
-    # Building draws from torch's global generator, so it stays out of the threads.
-    fresh = {seed: trainer.architecture.build(seed).state_dict() for seed in {seed for _, seed in work}}
-    encoder = trainer.architecture.build(0).encoder
-    stopped = Event()
-    reporters = (reporter or Reporter(), Reporter(cancel=stopped))
-
-    def check() -> None:
-        for each in reporters:
-            each.check()
-
-    def fit(jobs: Sequence[_Job]) -> dict[int, BaseModel]:
-        stack = StackedModel(
-            encoder, [fresh[job.seed] for job in jobs], [job.tasks for job in jobs], trainer.device
-        )
-        return _fit_stack(trainer, stack, jobs, recipe, fresh, workers, check)
-
-    with limited_threads(1), ThreadPoolExecutor(workers) as pool:
-        try:
-            for running in [pool.submit(fit, jobs) for jobs in stacks]:
-                yield running.result()
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+    stacks = _stacks(trainer.suite, work, stack_size or _stack_size(trainer, recipe.batch_size))
+    with _building:
+        fresh = {seed: trainer.architecture.build(seed).state_dict() for seed in {seed for _, seed in work}}
+        encoder = trainer.architecture.build(0).encoder
+    check = (reporter or Reporter()).check
+    for jobs in stacks:
+        weights, tasks = [fresh[job.seed] for job in jobs], [job.tasks for job in jobs]
+        stack = StackedModel(encoder, weights, tasks, trainer.device)
+        yield _fit_stack(trainer, stack, jobs, recipe, fresh, check, advance or (lambda trainings: None))
 
 
 def score_many(
@@ -93,11 +77,11 @@ def score_many(
         raise InvalidInput(
             f"`subsets` must name the tasks of each model; found {len(subsets)} for {len(models)} models."
         )
-    encoder = trainer.architecture.build(0).encoder
-    size = _stack_size(trainer, SCORED_ROWS, 1, len(models))
+    with _building:
+        encoder = trainer.architecture.build(0).encoder
     work = [(tasks, 0) for tasks in subsets]
     scores: dict[int, np.ndarray] = {}
-    for jobs in _stacks(trainer.suite, work, size, split):
+    for jobs in _stacks(trainer.suite, work, _stack_size(trainer, SCORED_ROWS), split):
         positions, tasks = [job.position for job in jobs], [job.tasks for job in jobs]
         weights = [models[position].weights for position in positions]
         stack = StackedModel(encoder, weights, tasks, trainer.device)
@@ -105,9 +89,7 @@ def score_many(
     return [scores[position] for position in range(len(models))]
 
 
-def _stacks(
-    suite: TaskSuite, work: Sequence[tuple[Tasks, int]], size: int, split: Split = "train"
-) -> list[list[_Job]]:
+def _stacks(suite: TaskSuite, work: Work, size: int, split: Split = "train") -> list[list[_Job]]:
     """Models with equally many tasks and about equally many examples, at most `size` together, the longest first."""
     jobs = [
         _Job(position, tasks, seed, len(suite.subset(split, tasks).examples))
@@ -121,62 +103,44 @@ def _stacks(
     return stacks
 
 
-@dataclass(frozen=True)
-class _StackedData:
-    """The subsets of a stack, rows one after another and a last row that pads: it weighs nothing.
+class _Adam:
+    """Adam as `Trainer` uses it. `torch.optim.Adam` itself would sort its parameters anew at each step."""
 
-    `inputs` (U, features) holds each example once; `examples` (R + 1,) index it; `labels`, `weights` (R + 1, s);
-    the rows of model i start at `offsets[i]`.
-    """
+    def __init__(self, stack: StackedModel, learning_rate: float):
+        self._stack = stack
+        self._learning_rate = learning_rate
+        # Mean and mean square of each gradient, and the number of steps.
+        self._state: list[tuple[Tensor, Tensor, Tensor]] = [
+            (
+                torch.zeros_like(parameter),
+                torch.zeros_like(parameter),
+                torch.zeros((), device=parameter.device),
+            )
+            for parameter in stack.parameters.values()
+        ]
 
-    inputs: Tensor
-    examples: Tensor
-    labels: Tensor
-    weights: Tensor
-    offsets: list[int]
-    input_shape: tuple[int, ...]
+    def step(self) -> None:
+        parameters = list(self._stack.parameters.values())
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        means, squares, steps = (list(part) for part in zip(*self._state, strict=True))
+        adam(
+            parameters, gradients, means, squares, [], steps, fused=True, amsgrad=False, beta1=0.9, beta2=0.999,
+            lr=self._learning_rate, weight_decay=0.0, eps=1e-8, maximize=False,
+        )  # fmt: skip
 
-    @classmethod
-    def of(
-        cls, suite: TaskSuite, data: Sequence[SubsetData], weights: Sequence[np.ndarray], device: torch.device
-    ) -> "_StackedData":
-        used, places = np.unique(np.concatenate([part.examples for part in data]), return_inverse=True)
-        offsets = np.cumsum([0, *(len(part.examples) for part in data)]).tolist()
-        padding = np.zeros((1, data[0].labels.shape[1]), dtype=np.float32)
-        labels = np.concatenate([*(part.labels for part in data), padding])
-        return cls(
-            torch.from_numpy(suite.inputs[used]).flatten(1).to(device),
-            torch.from_numpy(np.append(places, 0)).to(device),
-            torch.from_numpy(labels).to(device),
-            torch.from_numpy(np.concatenate([*weights, padding])).to(device),
-            offsets,
-            suite.inputs.shape[1:],
-        )
+    def keep_first(self, n_models: int) -> None:
+        """Drop all but the first models of the stack."""
 
-    def rows(self, own: Sequence[Tensor], width: int) -> Tensor:
-        """Rows of this table from each model's own row numbers, padded: (models, width)."""
-        rows = torch.full((len(own), width), self.offsets[-1])
-        for model, batch in enumerate(own):
-            rows[model, : len(batch)] = batch + self.offsets[model]
-        return rows.to(self.inputs.device)
+        def first(stacked: Tensor) -> Tensor:
+            return stacked[:, :n_models].contiguous()
 
-    def inputs_of(self, rows: Int[Tensor, "models batch"]) -> Float[Tensor, "models batch ..."]:
-        taken = self.inputs.index_select(0, self.examples[rows].flatten())
-        return taken.view(*rows.shape, *self.input_shape)
-
-    def loss(self, logits: Tensor, rows: Tensor, scale: Tensor) -> Tensor:
-        """The sum of the models' losses: none touches another's weights, so each gets its own gradient."""
-        labels, weights = (
-            table.index_select(0, rows.flatten()).view_as(logits) for table in (self.labels, self.weights)
-        )
-        return nn.functional.binary_cross_entropy_with_logits(
-            logits, labels, weight=weights.mul_(scale), reduction="sum"
-        )
+        self._state = [(first(mean), first(square), steps) for mean, square, steps in self._state]
+        self._stack.set_parameters({name: first(value) for name, value in self._stack.parameters.items()})
 
 
 def _fit_stack(
     trainer: Trainer, stack: StackedModel, jobs: Sequence[_Job], recipe: Recipe, fresh: Mapping[int, Weights],
-    workers: int, check: Callable[[], None],
+    check: Callable[[], None], advance: Callable[[float], None],
 ) -> dict[int, BaseModel]:  # fmt: skip
     """One stack; `jobs` are sorted by number of examples, the largest first, so that the last models end first."""
     architecture = trainer.architecture
@@ -184,21 +148,25 @@ def _fit_stack(
     with measure() as meter:
         data = [trainer.suite.subset("train", job.tasks) for job in jobs]
         entries = [entry_weights(part.mask, recipe.weighting) for part in data]
-        table = _StackedData.of(trainer.suite, data, entries, trainer.device)
-        optimiser = torch.optim.Adam(stack.parameters.values(), lr=recipe.learning_rate, fused=True)
+        table = StackedData.of(trainer.suite, data, entries, stack.branches, trainer.device)
+        optimiser = _Adam(stack, recipe.learning_rate)
         batches = [_batches(job, recipe) for job in jobs]
-        for step in range(1, _n_steps(jobs[0], recipe) + 1):
+        n_steps = [recipe.epochs * ceil(job.n_examples / recipe.batch_size) for job in jobs]
+        # Padded to one width, so that no batch that is cut short changes the shapes, and so the rounding, of others.
+        width = min(recipe.batch_size, jobs[0].n_examples)
+        for step in range(1, n_steps[0] + 1):
             check()
-            _step(stack, optimiser, table, [next(each) for each in batches], recipe.batch_size)
-            active = sum(_n_steps(job, recipe) > step for job in jobs)
+            _step(stack, optimiser, table, [next(each) for each in batches], width)
+            advance(sum(1 / n_steps[model] for model in range(len(stack))))
+            active = sum(count > step for count in n_steps)
             for model in range(active, len(stack)):
                 job = jobs[model]
                 finished[job.position] = stack.weights_of(model, job.tasks, fresh[job.seed])
             if active < len(stack):
                 del batches[active:]
-                optimiser = _keep_first(stack, optimiser, active)
+                optimiser.keep_first(active)
     flops = [recipe.epochs * job.n_examples * architecture.step_flops(len(job.tasks)) for job in jobs]
-    pace = meter.seconds / workers / sum(flops)  # as many stacks as workers share the time that passes
+    pace = meter.seconds / sum(flops)
     return {
         job.position: BaseModel(
             architecture, finished[job.position], job.seed, Cost(own, own * pace, meter.cost.peak_bytes)
@@ -208,16 +176,14 @@ def _fit_stack(
 
 
 def _step(
-    stack: StackedModel, optimiser: torch.optim.Adam, table: _StackedData, own: Sequence[Tensor], width: int
+    stack: StackedModel, optimiser: _Adam, table: StackedData, own: Sequence[Tensor], width: int
 ) -> None:
-    """One step of every model on its own batch, all padded to one width: shapes, and so rounding, do not depend on
-    which models share the stack."""
+    """One step of every model on its own batch; none touches another's weights, so each gets its own gradient."""
     sizes = zip(table.offsets[1:], table.offsets, own, strict=False)
     scale = torch.tensor([(stop - start) / len(batch) for stop, start, batch in sizes])
     rows = table.rows(own, width)
     logits = stack.logits(table.inputs_of(rows))
-    optimiser.zero_grad(set_to_none=True)
-    table.loss(logits, rows, scale[:, None, None].to(logits.device)).backward()
+    stack.backward(table.logit_gradients(logits, rows, scale.to(logits.device)))
     optimiser.step()
 
 
@@ -228,34 +194,16 @@ def _batches(job: _Job, recipe: Recipe) -> Iterator[Tensor]:
         yield from torch.randperm(job.n_examples, generator=generator).split(recipe.batch_size)
 
 
-def _n_steps(job: _Job, recipe: Recipe) -> int:
-    return recipe.epochs * ceil(job.n_examples / recipe.batch_size)
-
-
-def _keep_first(stack: StackedModel, optimiser: torch.optim.Adam, n_models: int) -> torch.optim.Adam:
-    """Drop all but the first models of a stack; the optimiser returned goes on with these from where it was."""
-    moments = {name: optimiser.state[parameter] for name, parameter in stack.parameters.items()}
-    stack.parameters = {
-        name: parameter.detach()[:n_models].requires_grad_() for name, parameter in stack.parameters.items()
-    }
-    rest = torch.optim.Adam(stack.parameters.values(), lr=optimiser.defaults["lr"], fused=True)
-    for name, parameter in stack.parameters.items():
-        rest.state[parameter] = {
-            key: value[:n_models] if value.ndim else value for key, value in moments[name].items()
-        }
-    return rest
-
-
-def _stack_size(trainer: Trainer, batch_size: int, workers: int, n_models: int) -> int:
-    """How many models fit a worker's share of `STACK_BYTES` (weights, gradients and two moments; inputs, and five
-    arrays of each layer's outputs), but no more than leave every worker some."""
+def _stack_size(trainer: Trainer, batch_size: int) -> int:
+    """How many models fit `STACK_BYTES`: weights, gradients and two moments; inputs, and five arrays of each layer's
+    outputs."""
     architecture = trainer.architecture
-    model = architecture.build(0)
+    with _building:
+        model = architecture.build(0)
     outputs = sum(layer.out_features for layer in model.modules() if isinstance(layer, nn.Linear))
     per_example = prod(architecture.input_shape) + 5 * outputs
-    fitting = STACK_BYTES // workers // (4 * (4 * architecture.n_parameters + batch_size * per_example))
-    largest = LARGEST_STACK if trainer.device.type == "cpu" else fitting
-    return max(1, min(largest, fitting, ceil(n_models / workers)))
+    fitting = STACK_BYTES // (4 * (4 * architecture.n_parameters + batch_size * per_example))
+    return max(1, min(fitting, LARGEST_STACK) if trainer.device.type == "cpu" else fitting)
 
 
 def _score_stack(
@@ -263,11 +211,10 @@ def _score_stack(
 ) -> list[np.ndarray]:
     suite, device = trainer.suite, trainer.device
     data = [suite.subset(split, tasks) for tasks in subsets]
-    table = _StackedData.of(suite, data, [part.labels for part in data], device)
+    table = StackedData.of(suite, data, [part.labels for part in data], stack.branches, device)
     rows = table.rows([torch.arange(len(part.examples)) for part in data], max(len(p.examples) for p in data))
-    with torch.no_grad():
-        parts = [stack.logits(table.inputs_of(part)) for part in rows.split(SCORED_ROWS, dim=1)]
-    logits = torch.cat(parts, dim=1).double()
+    parts = [stack.logits(table.inputs_of(part)) for part in rows.split(SCORED_ROWS, dim=1)]
+    logits = torch.cat(parts, dim=2).double()
 
     # The models that have a task share its rows and labels there, so they are scored in one go.
     columns: dict[int, list[tuple[int, int]]] = {}
@@ -276,7 +223,7 @@ def _score_stack(
             columns.setdefault(task, []).append((model, column))
     scores = [np.empty((len(tasks), len(METRICS))) for tasks in subsets]
     for task, places in columns.items():
-        own = [logits[model, np.flatnonzero(data[model].mask[:, column]), column] for model, column in places]
+        own = [logits[model, column, np.flatnonzero(data[model].mask[:, column])] for model, column in places]
         labels = torch.from_numpy(suite.labels[suite.indices(split, task), task]).double().to(device)
         found = score_logits(torch.stack(own, dim=1), labels).cpu().numpy()
         for (model, column), row in zip(places, found, strict=True):
