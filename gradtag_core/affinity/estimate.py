@@ -1,22 +1,27 @@
 """Grad-TAE: what training on each subset would give, without training (paper, algorithm 1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from gradtag_core.affinity.regression import fit_subsets
+from gradtag_core.affinity.dual import fit_subsets_dual
+from gradtag_core.affinity.regression import Regressions, fit_subsets
+from gradtag_core.affinity.row_checks import require_usable_rows
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS, Weighting
 from gradtag_core.cost import measure
-from gradtag_core.errors import GradTagError
+from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.progress import Reporter
 from gradtag_core.training.metrics import score_logits
 
-SUBSETS_PER_REPORT = 256
+SUBSETS_AT_ONCE = 4096  # whose weights and scores are held together
+COEFFICIENT_BYTES = 2**28
+COLUMNS_AT_ONCE = 256  # subsets whose logits of one task are held together
 
 
 @dataclass(frozen=True)
@@ -28,71 +33,166 @@ class EstimationSettings:
     tolerance: float = 1e-4
 
 
+@dataclass(frozen=True)
+class FeaturePair:
+    """The features of the training and the validation rows, from one base model and one projection."""
+
+    train: GradientFeatures
+    validation: GradientFeatures
+
+
 def estimate_scores(
     train: GradientFeatures, validation: GradientFeatures, subsets: Sequence[Subset], task_names: tuple[str, ...],
     settings: EstimationSettings, seed: int, device: torch.device, reporter: Reporter | None = None,
 ) -> SubsetScores:  # fmt: skip
     """Regress each subset on the training rows, then score its tasks by the linearised validation logits.
 
-    `seed` labels the base model. Raises `GradTagError` when a regression does not converge.
+    `seed` labels the base model. Raises `InvalidInput` for rows that cannot be fitted or scored, and `GradTagError`
+    when a regression does not converge.
     """
+    pair = FeaturePair(train, validation)
+    return estimate_ensemble_scores([pair], subsets, task_names, settings, seed, device, reporter)
+
+
+def estimate_ensemble_scores(
+    pairs: Sequence[FeaturePair], subsets: Sequence[Subset], task_names: tuple[str, ...],
+    settings: EstimationSettings, seed: int, device: torch.device, reporter: Reporter | None = None,
+) -> SubsetScores:  # fmt: skip
+    """`estimate_scores` of the validation logits averaged over several features of the same rows.
+
+    For projections of several seeds at one base model that is the same as averaging the lifted parameter changes;
+    for several base models it scores their ensemble, where averaging scores would be the paper's way.
+    """
+    _require_same_rows(pairs)
+    for pair in pairs:
+        require_usable_rows(pair.train, pair.validation, subsets, task_names)
     reporter = reporter or Reporter()
-    penalty = settings.l2 * train.gradient_energy
     values = []
     with measure() as meter:
-        for start in range(0, len(subsets), SUBSETS_PER_REPORT):
-            reporter.check()
-            block = subsets[start : start + SUBSETS_PER_REPORT]
-            weights, fit_flops = _fit_block(train, block, penalty, settings, device)
-            scores, score_flops = _score_block(validation, weights.to(device), block, device)
+        for start in range(0, len(subsets), SUBSETS_AT_ONCE):
+            block = subsets[start : start + SUBSETS_AT_ONCE]
+            weights = []
+            for pair in pairs:
+                fits = fit_or_raise(pair.train, block, settings, device, reporter)
+                weights.append(fits.weights.to(device))
+                meter.flops += fits.flops
+            scores, flops = _score_block(
+                [pair.validation for pair in pairs], weights, block, device, reporter
+            )
             values.append(scores)
-            meter.flops += fit_flops + score_flops
+            meter.flops += flops
     return SubsetScores.of_seed(task_names, subsets, np.concatenate(values), seed, "estimated", meter.cost)
 
 
-def _fit_block(
-    train: GradientFeatures,
-    subsets: Sequence[Subset],
-    penalty: float,
-    settings: EstimationSettings,
-    device: torch.device,
-) -> tuple[torch.Tensor, float]:
-    """One column of weights per subset, (d, m), and the FLOPs.
+def estimate_kernel_scores(
+    kernel: Tensor, validation_kernel: Tensor, train: GradientFeatures, validation: GradientFeatures,
+    subsets: Sequence[Subset], task_names: tuple[str, ...], settings: EstimationSettings, seed: int,
+    device: torch.device, reporter: Reporter | None = None,
+) -> SubsetScores:  # fmt: skip
+    """`estimate_scores` from inner products of gradients in place of features, as without any projection.
 
-    Where single precision cannot reach the tolerance, double precision goes on: with a base model that fits its
-    training rows well, the gradient to be reduced is itself near the rounding error.
+    `kernel` (R, R) is that of the training rows, `validation_kernel` (V, R) that of validation and training rows; of
+    `train` and `validation` only rows and logits are read. `l2` is relative to the mean of the kernel's diagonal.
     """
-    fits = fit_subsets(train, subsets, penalty, settings.weighting, settings.tolerance, device)
-    weights, flops = fits.weights, fits.flops
-    if not fits.converged.all():
-        left = torch.nonzero(~fits.converged).flatten()
-        exact = replace(train, projected=train.projected.double())
-        again = [subsets[index] for index in left.tolist()]
-        fits = fit_subsets(exact, again, penalty, settings.weighting, settings.tolerance, device)
-        weights[:, left] = fits.weights.to(weights)
-        flops += fits.flops
-    if not fits.converged.all():
+    train, validation = replace(train, projected=kernel), replace(validation, projected=validation_kernel)
+    require_usable_rows(train, validation, subsets, task_names)
+    reporter = reporter or Reporter()
+    penalty = settings.l2 * float(kernel.diagonal().double().mean())
+    size = max(1, COEFFICIENT_BYTES // (8 * len(kernel)))
+    values = []
+    with measure() as meter:
+        for start in range(0, len(subsets), size):
+            block = subsets[start : start + size]
+            fits = fit_subsets_dual(
+                kernel, train.rows, train.logits, block, penalty, settings.weighting, settings.tolerance, device,
+                reporter,
+            )  # fmt: skip
+            _require_convergence(fits.converged, fits.gradient_norms, len(block), settings.tolerance)
+            scores, flops = _score_block(
+                [validation], [fits.coefficients.to(device)], block, device, reporter
+            )
+            values.append(scores)
+            meter.flops += fits.flops + flops
+    return SubsetScores.of_seed(task_names, subsets, np.concatenate(values), seed, "estimated", meter.cost)
+
+
+def fit_or_raise(
+    train: GradientFeatures, subsets: Sequence[Subset], settings: EstimationSettings, device: torch.device,
+    reporter: Reporter | None = None,
+) -> Regressions:  # fmt: skip
+    """The regressions of all subsets; `GradTagError` where one does not reach the tolerance.
+
+    Where single precision cannot reach it, double precision goes on: with a base model that fits its training
+    rows well, the gradient to be reduced is itself near the rounding error.
+    """
+    penalty = settings.l2 * train.gradient_energy
+    fits = fit_subsets(train, subsets, penalty, settings.weighting, settings.tolerance, device, reporter)
+    if fits.converged.all():
+        return fits
+    left = torch.nonzero(~fits.converged).flatten()
+    exact = replace(train, projected=train.projected.double())
+    again = fit_subsets(
+        exact, [subsets[index] for index in left.tolist()], penalty, settings.weighting, settings.tolerance, device,
+        reporter,
+    )  # fmt: skip
+    _require_convergence(again.converged, again.gradient_norms, len(subsets), settings.tolerance)
+    fits.weights[:, left] = again.weights.to(fits.weights)
+    fits.gradient_norms[left] = again.gradient_norms.to(fits.gradient_norms)
+    return replace(fits, converged=torch.ones_like(fits.converged), flops=fits.flops + again.flops)
+
+
+def _require_convergence(converged: Tensor, gradient_norms: Tensor, n_subsets: int, tolerance: float) -> None:
+    if not converged.all():
         raise GradTagError(
-            f"{int((~fits.converged).sum())} of {len(subsets)} regressions stopped at a relative gradient of "
-            f"{float(fits.gradient_norms.max()):.1e}, above the tolerance {settings.tolerance:.0e}: raise `l2`."
+            f"{int((~converged).sum())} of {n_subsets} regressions stopped at a relative gradient of "
+            f"{float(gradient_norms.max()):.1e}, above the tolerance {tolerance:.0e}: raise `l2`."
         )
-    return weights, flops
+
+
+def _require_same_rows(pairs: Sequence[FeaturePair]) -> None:
+    if not len(pairs):
+        raise InvalidInput("`pairs` must hold the features of at least one base model; it is empty.")
+    for pair in pairs[1:]:
+        for rows, first in (
+            (pair.train.rows, pairs[0].train.rows),
+            (pair.validation.rows, pairs[0].validation.rows),
+        ):
+            if not all(
+                np.array_equal(getattr(rows, name), getattr(first, name)) for name in ("example", "task")
+            ):
+                raise InvalidInput(
+                    "`pairs` must all be features of the same rows in the same order; they differ."
+                )
 
 
 def _score_block(
-    validation: GradientFeatures, weights: torch.Tensor, subsets: Sequence[Subset], device: torch.device
-) -> tuple[np.ndarray, float]:
-    """Every metric of each task of each subset, in the order of the subsets: (sum of sizes, metrics)."""
+    validations: Sequence[GradientFeatures], weights: Sequence[Tensor], subsets: Sequence[Subset],
+    device: torch.device, reporter: Reporter,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Every metric of each task of each subset, in the order of the subsets: (sum of sizes, metrics); the FLOPs."""
+    values = np.empty((sum(map(len, subsets)), len(METRICS)))
+    flops = 0.0
+    rows = validations[0].rows
+    for task, places, columns in _places(subsets):
+        own = rows.of_task(task)
+        labels = torch.from_numpy(rows.label[own]).to(device).double()
+        mean = labels.new_zeros(len(labels), 1)
+        for validation, each in zip(validations, weights, strict=True):
+            reporter.check()
+            projected = validation.projected[own].to(device)
+            logits = validation.logits[own, None].to(device) + projected @ each[:, columns].to(projected)
+            mean = mean + logits.double() / len(validations)
+            flops += 2 * projected.numel() * len(columns)
+        values[places] = score_logits(mean, labels).cpu().numpy()
+    return values, flops
+
+
+def _places(subsets: Sequence[Subset]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Task after task, up to `COLUMNS_AT_ONCE` of the places where it is scored, and the subsets they belong to."""
     subset = np.repeat(np.arange(len(subsets)), [len(members) for members in subsets])
     task = np.concatenate([np.asarray(members) for members in subsets])
-    values = np.empty((len(task), len(METRICS)))
-    flops = 0.0
     for each in np.unique(task):
         places = np.flatnonzero(task == each)
-        rows = validation.rows.of_task(int(each))
-        projected = validation.projected[rows].to(device)
-        logits = validation.logits[rows, None].to(device) + projected @ weights[:, subset[places]]
-        labels = torch.from_numpy(validation.rows.label[rows]).to(device)
-        values[places] = score_logits(logits.double(), labels.double()).cpu().numpy()
-        flops += 2 * projected.numel() * len(places)
-    return values, flops
+        for start in range(0, len(places), COLUMNS_AT_ONCE):
+            part = places[start : start + COLUMNS_AT_ONCE]
+            yield int(each), part, subset[part]

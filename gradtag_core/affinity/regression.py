@@ -1,27 +1,30 @@
-"""Logistic regressions on projected gradients, all subsets of tasks at once (paper, section 3.2, algorithm 1).
+"""Regressions on projected gradients, all subsets of tasks at once (paper, section 3.2, algorithm 1).
 
-For a subset S with row weights c (which sum to one, as in real training) and the fixed offsets z:
-
-    minimise over w in R^d:  F_S(w) = sum_i c_i log(1 + exp(-y_i (z_i + φ_i · w))) + penalty / 2 ‖w‖²
-
-A Newton method whose steps come from conjugate gradients. Products with all Hessians are two matrix products
-per task, and the Hessian at w = 0, which adds up over tasks, preconditions them: no subset costs a loop.
+The Hessians differ between subsets, but at one common point they are sums of one matrix per task. That point is
+near the minimum over all tasks; the sums are factored once per subset and precondition a quasi-Newton method, which
+then needs about six passes over the rows of each subset. No subset costs a loop.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from gradtag_core.affinity.losses import LogisticLoss, RowLoss
+from gradtag_core.affinity.objective import Expansion, Membership, SubsetObjectives, Tasks
+from gradtag_core.affinity.quasi_newton import minimise
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import Weighting
+from gradtag_core.errors import GradTagError
 from gradtag_core.gradients.features import GradientFeatures
+from gradtag_core.progress import Reporter
 
-MAX_NEWTON_STEPS = 100
-MAX_CG_STEPS = 100
-SUBSETS_AT_ONCE = 512
+START_TOLERANCE = 0.3  # of the common start; a better one saves no passes
+BLOCK_BYTES = 2**28
+MAX_SHIFTS = 6
+MAX_HESSIANS, STEPS_PER_HESSIAN = 30, 4
+MAX_SUBSETS_AT_ONCE = 512  # more would leave the processor's cache
 
 
 @dataclass(frozen=True)
@@ -37,201 +40,138 @@ class Regressions:
 
 def fit_subsets(
     features: GradientFeatures, subsets: Sequence[Subset], penalty: float, weighting: Weighting,
-    tolerance: float = 1e-4, device: torch.device | None = None,
+    tolerance: float = 1e-4, device: torch.device | None = None, reporter: Reporter | None = None,
+    loss: RowLoss | None = None,
 ) -> Regressions:  # fmt: skip
     """Fit every subset to a gradient norm of `tolerance` times that at w = 0.
 
-    `penalty` > 0 is absolute; features in float64 give answers in float64.
+    `penalty` > 0 is absolute; features in float64 give answers in float64. The loss is the logistic one by default.
     """
-    blocks = [
-        _Problem(features, subsets[start : start + SUBSETS_AT_ONCE], penalty, weighting, device).solve(
-            tolerance
-        )
-        for start in range(0, len(subsets), SUBSETS_AT_ONCE)
-    ]
+    tasks = Tasks.of(features, loss or LogisticLoss(), device)
+    common = _Common.of(tasks, penalty, weighting)
+    size = _subsets_at_once(tasks, subsets)
+    weights, norms = [], []
+    for first in range(0, len(subsets), size):
+        (reporter or Reporter()).check()
+        found, relative = _fit_block(common, subsets[first : first + size], weighting, tolerance)
+        weights.append(common.basis @ found.T)
+        norms.append(relative)
+    relative = torch.cat(norms)
     return Regressions(
-        torch.cat([block.weights for block in blocks], dim=1),
-        torch.cat([block.gradient_norms for block in blocks]),
-        torch.cat([block.converged for block in blocks]),
-        sum(block.flops for block in blocks),
+        torch.cat(weights, 1).cpu(), relative.cpu(), (relative <= tolerance).cpu(), tasks.flops.total
     )
 
 
+def _fit_block(
+    common: "_Common", subsets: Sequence[Subset], weighting: Weighting, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """The weights in the common coordinates, (m, d), and the gradient norms relative to those at zero."""
+    objectives = common.objectives(subsets, weighting)
+    at_zero = objectives.norms(objectives.gradient_of(common.zero)).clamp(
+        min=torch.finfo(common.ridge.dtype).tiny
+    )
+    precondition = common.solver(objectives.members.total(common.curvatures.flatten(1)))
+    found = minimise(objectives, common.start, precondition, tolerance * at_zero)
+    points, norms = found.points, found.gradient_norms
+    if points.dtype == torch.float64:  # in single precision a fit stops at rounding, which no step can mend
+        for index in torch.nonzero(norms > tolerance * at_zero).flatten().tolist():
+            points[index], norms[index] = _refine(
+                common, subsets[index], weighting, points[index], tolerance * at_zero[index]
+            )
+    return points, norms / at_zero
+
+
+def _refine(
+    common: "_Common", subset: Subset, weighting: Weighting, point: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Go on with one subset whose curvature is far from that at the start: its own Hessian, every few steps anew."""
+    alone = common.only(subset)
+    objectives = alone.objectives([tuple(range(len(subset)))], weighting)
+    for _ in range(MAX_HESSIANS):
+        here = alone.tasks.expand(point)
+        precondition = common.solver(objectives.members.total(alone.tasks.curvatures(here).flatten(1)))
+        found = minimise(objectives, here, precondition, target[None], STEPS_PER_HESSIAN)
+        point = found.points[0]
+        if found.gradient_norms <= target:
+            break
+    return point, found.gradient_norms[0]
+
+
+def _subsets_at_once(tasks: Tasks, subsets: Sequence[Subset]) -> int:
+    rows = max(sum(len(tasks.rows[task].logits) for task in subset) for subset in subsets)
+    bytes_each = tasks.like.element_size() * (3 * tasks.dim**2 + 5 * rows)
+    return int(min(MAX_SUBSETS_AT_ONCE, max(1, BLOCK_BYTES // bytes_each)))
+
+
 @dataclass(frozen=True)
-class _TaskBlock:
-    """The rows of one task, the subsets that hold the task, and the weight of one of its rows in each of those."""
+class _Common:
+    """What the subsets share: coordinates in which the mean Hessian at w = 0 is the identity (so that single precision
+    suffices however small the penalty), the expansions at zero and at the start, and each task's curvature there."""
 
-    projected: Tensor  # (N, d)
-    logits: Tensor  # (N, 1)
-    labels: Tensor  # (N, 1)
-    columns: Tensor  # (m_t,)
-    row_weight: Tensor  # (m_t,)
+    tasks: Tasks
+    basis: Tensor
+    ridge: Tensor
+    scale: Tensor
+    zero: Expansion
+    start: Expansion
+    curvatures: Tensor
 
+    @classmethod
+    def of(cls, tasks: Tasks, penalty: float, weighting: Weighting) -> "_Common":
+        like = tasks.like
+        held = tuple(task for task, rows in enumerate(tasks.rows) if len(rows))
+        everything = Membership.of([held], tasks.sizes, weighting, like)
+        at_zero = tasks.curvatures(tasks.expand(like.new_zeros(tasks.dim)))
+        mean = everything.total(at_zero.flatten(1)).view(tasks.dim, tasks.dim)
+        values, vectors = torch.linalg.eigh(mean.double())
+        values = values.clamp(min=0) + penalty
+        basis = (vectors / values.sqrt()).to(like)
+        tasks = tasks.rotated(basis)
+        ridge, scale = (penalty / values).to(like), values.sqrt().to(like)
+        zero = tasks.expand(like.new_zeros(tasks.dim))
+        together = SubsetObjectives(tasks, everything, ridge, scale)
+        target = START_TOLERANCE * together.norms(together.gradient_of(zero))
+        start = tasks.expand(minimise(together, zero, lambda gradient: gradient, target).points[0])
+        return cls(tasks, basis, ridge, scale, zero, start, tasks.curvatures(start))
 
-class _Problem:
-    """The regressions of one block of subsets; every state tensor has one column per subset."""
+    def objectives(self, subsets: Sequence[Subset], weighting: Weighting) -> SubsetObjectives:
+        members = Membership.of(subsets, self.tasks.sizes, weighting, self.tasks.like)
+        return SubsetObjectives(self.tasks, members, self.ridge, self.scale)
 
-    def __init__(
-        self, features: GradientFeatures, subsets: Sequence[Subset], penalty: float, weighting: Weighting,
-        device: torch.device | None,
-    ):  # fmt: skip
-        self.penalty = penalty
-        self.n_subsets = len(subsets)
-        projected = features.projected.to(device) if device else features.projected
-        self.like = projected.new_empty(0)
-        self.dim = projected.shape[1]
-        self.tasks = _task_blocks(features, projected, subsets, weighting)
-        self.flops = 0.0
-        self.preconditioner = self._hessian_at_zero()
+    def only(self, subset: Subset) -> "_Common":
+        """The same for the tasks of one subset, renumbered from zero."""
+        rows = [self.tasks.rows[task] for task in subset]
+        return replace(self, tasks=Tasks(rows, self.tasks.loss, self.tasks.flops))
 
-    def _hessian_at_zero(self) -> Tensor:
-        """Cholesky factors of the Hessians at w = 0: (m, d, d)."""
-        total = torch.zeros(self.n_subsets, self.dim, self.dim).to(self.like)
-        total.diagonal(dim1=1, dim2=2).add_(self.penalty)
-        for task in self.tasks:
-            chance = torch.sigmoid(task.logits)
-            gram = task.projected.T @ (task.projected * (chance * (1 - chance)))
-            total.index_add_(0, task.columns, task.row_weight[:, None, None] * gram)
-            self.flops += 2 * len(task.projected) * self.dim**2 + 2 * len(task.columns) * self.dim**2
-        self.flops += self.n_subsets * self.dim**3 / 3
-        return torch.linalg.cholesky(total)
+    def solver(self, curvatures: Tensor) -> Callable[[Tensor], Tensor]:
+        """Solves with Hessians, given without the penalty as (m, d²): rows of (m, d) to rows of (m, d)."""
+        dim, flops = self.tasks.dim, self.tasks.flops
+        hessians = curvatures.view(-1, dim, dim)
+        hessians.diagonal(dim1=1, dim2=2).add_(self.ridge)
+        factors = _factors(hessians)
+        flops.total += len(hessians) * (dim**3 / 3 + 2 * dim**2)
 
-    def _scores(self, weights: Tensor) -> list[Tensor]:
-        """φ · w of every row of each task in each subset that holds it: a list of (N, m_t)."""
-        self.flops += sum(2 * task.projected.numel() * len(task.columns) for task in self.tasks)
-        return [task.projected @ weights[:, task.columns] for task in self.tasks]
+        def solve(gradient: Tensor) -> Tensor:
+            flops.total += 2 * len(gradient) * dim**2
+            half = torch.linalg.solve_triangular(factors, gradient[..., None], upper=False)
+            return torch.linalg.solve_triangular(factors.mT, half, upper=True).squeeze(-1)
 
-    def _gather(self, per_row: list[Tensor]) -> Tensor:
-        """Σ_i φ_i r_i over the rows of each subset: the transpose of `_scores`, (d, m)."""
-        self.flops += sum(2 * task.projected.numel() * len(task.columns) for task in self.tasks)
-        total = torch.zeros(self.dim, self.n_subsets).to(self.like)
-        for task, values in zip(self.tasks, per_row, strict=True):
-            total.index_add_(1, task.columns, task.projected.T @ values)
-        return total
-
-    def _objective(self, weights: Tensor, scores: list[Tensor]) -> Tensor:
-        total = self.penalty / 2 * weights.square().sum(0)
-        for task, score in zip(self.tasks, scores, strict=True):
-            logit = task.logits + score
-            losses = torch.nn.functional.softplus(logit) - task.labels * logit
-            total.index_add_(0, task.columns, task.row_weight * losses.sum(0))
-        return total
-
-    def solve(self, tolerance: float) -> Regressions:
-        weights = torch.zeros(self.dim, self.n_subsets).to(self.like)
-        scores = self._scores(weights)
-        objective = self._objective(weights, scores)
-        chances, gradient = self._gradient(weights, scores)
-        start_norm = gradient.norm(dim=0).clamp(min=torch.finfo(gradient.dtype).tiny)
-        for _ in range(MAX_NEWTON_STEPS):
-            relative_norm = gradient.norm(dim=0) / start_norm
-            active = relative_norm > tolerance
-            if not active.any():
-                break
-            curvature = [
-                task.row_weight * chance * (1 - chance)
-                for task, chance in zip(self.tasks, chances, strict=True)
-            ]
-            direction = self._newton_direction(gradient, curvature, active, relative_norm)
-            moved = self._line_search(weights, scores, objective, gradient, direction)
-            if moved is None:
-                break
-            weights, scores, objective = moved
-            chances, gradient = self._gradient(weights, scores)
-        relative_norm = gradient.norm(dim=0) / start_norm
-        return Regressions(weights.cpu(), relative_norm.cpu(), (relative_norm <= tolerance).cpu(), self.flops)
-
-    def _gradient(self, weights: Tensor, scores: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """The chance of a positive label of every row, and the gradients of the objectives, (d, m)."""
-        chances = [torch.sigmoid(task.logits + score) for task, score in zip(self.tasks, scores, strict=True)]
-        residuals = [
-            task.row_weight * (chance - task.labels) for task, chance in zip(self.tasks, chances, strict=True)
-        ]
-        return chances, self._gather(residuals) + self.penalty * weights
-
-    def _newton_direction(
-        self, gradient: Tensor, curvature: list[Tensor], active: Tensor, relative_norm: Tensor
-    ) -> Tensor:
-        """Solve H v = -g for all subsets by preconditioned conjugate gradients; settled subsets get zero."""
-        target = gradient.norm(dim=0) * relative_norm.sqrt().clamp(max=0.1)
-        solution = torch.zeros_like(gradient)
-        residual = -gradient * active
-        solved = self._precondition(residual)
-        search = solved.clone()
-        product = (residual * solved).sum(0)
-        for _ in range(MAX_CG_STEPS):
-            image = self._gather(
-                [weight * score for weight, score in zip(curvature, self._scores(search), strict=True)]
-            )
-            image += self.penalty * search
-            bend = (search * image).sum(0)
-            step = torch.where(bend > 0, product / bend, 0.0)
-            solution += step * search
-            residual -= step * image
-            if (residual.norm(dim=0) <= target)[active].all():
-                break
-            solved = self._precondition(residual)
-            new_product = (residual * solved).sum(0)
-            search = solved + torch.where(product > 0, new_product / product, 0.0) * search
-            product = new_product
-        return solution
-
-    def _precondition(self, residual: Tensor) -> Tensor:
-        self.flops += 2 * self.n_subsets * self.dim**2
-        return torch.cholesky_solve(residual.T.unsqueeze(-1), self.preconditioner).squeeze(-1).T
-
-    def _line_search(
-        self, weights: Tensor, scores: list[Tensor], objective: Tensor, gradient: Tensor, direction: Tensor
-    ) -> tuple[Tensor, list[Tensor], Tensor] | None:
-        """Halve each subset's step until its objective falls enough (Armijo); None when no subset can move."""
-        change = self._scores(direction)
-        slope = (gradient * direction).sum(0)
-        rounding = 8 * torch.finfo(objective.dtype).eps * objective.abs()
-        size = torch.ones_like(objective)
-        for _ in range(30):
-            moved = weights + size * direction
-            moved_scores = [
-                score + size[task.columns] * delta
-                for task, score, delta in zip(self.tasks, scores, change, strict=True)
-            ]
-            moved_objective = self._objective(moved, moved_scores)
-            too_far = moved_objective > objective + 1e-4 * size * slope + rounding
-            if not too_far.any():
-                return moved, moved_scores, moved_objective
-            size = torch.where(too_far, size / 2, size)
-        return None
+        return solve
 
 
-def _task_blocks(
-    features: GradientFeatures, projected: Tensor, subsets: Sequence[Subset], weighting: Weighting
-) -> list[_TaskBlock]:
-    n_rows = {
-        int(task): int(count)
-        for task, count in zip(*np.unique(features.rows.task, return_counts=True), strict=True)
-    }
-    holders: dict[int, list[int]] = {}
-    for column, subset in enumerate(subsets):
-        for task in subset:
-            holders.setdefault(task, []).append(column)
-    blocks = []
-    for task, columns in sorted(holders.items()):
-        rows = features.rows.of_task(task)
-        weight = [
-            _row_weight([n_rows[other] for other in subsets[column]], n_rows[task], weighting)
-            for column in columns
-        ]
-        blocks.append(
-            _TaskBlock(
-                projected[rows],
-                features.logits[rows, None].to(projected),
-                torch.from_numpy(features.rows.label[rows])[:, None].to(projected),
-                torch.tensor(columns, device=projected.device),
-                torch.tensor(weight).to(projected),
-            )
-        )
-    return blocks
+def _factors(hessians: Tensor) -> Tensor:
+    """Cholesky factors, (m, d, d); what rounding leaves indefinite is moved, in place, until it has one.
 
-
-def _row_weight(sizes: Sequence[int], size: int, weighting: Weighting) -> float:
-    """The weight of one row of a task with `size` rows in the loss of a subset whose tasks have `sizes` rows."""
-    return 1 / sum(sizes) if weighting == "rows" else 1 / (len(sizes) * size)
+    That only happens to a tiny penalty, and a preconditioner need not be exact.
+    """
+    dim = hessians.shape[-1]
+    shift = torch.finfo(hessians.dtype).eps * dim * hessians.diagonal(dim1=1, dim2=2).amax(1)
+    for _ in range(MAX_SHIFTS):
+        factors, failed = torch.linalg.cholesky_ex(hessians)
+        if not failed.any():
+            return factors
+        hessians.diagonal(dim1=1, dim2=2).add_((shift * (failed > 0))[:, None])
+        shift = 10 * shift
+    raise GradTagError(
+        "The curvature of a regression has no Cholesky factor: its features are too large or not finite."
+    )

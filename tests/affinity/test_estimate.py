@@ -5,11 +5,19 @@ import pytest
 import torch
 
 from gradtag_core.affinity import regression
-from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
+from gradtag_core.affinity.estimate import (
+    EstimationSettings,
+    FeaturePair,
+    estimate_ensemble_scores,
+    estimate_kernel_scores,
+    estimate_scores,
+    fit_or_raise,
+)
 from gradtag_core.affinity.subsets import random_subsets
 from gradtag_core.cost import Cost
-from gradtag_core.errors import GradTagError
+from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients.features import GradientFeatures
+from gradtag_core.tasks.suite import Rows
 from gradtag_core.training.metrics import score_logits
 
 CPU = torch.device("cpu")
@@ -74,8 +82,91 @@ def test_what_single_precision_cannot_reach_double_precision_does(small_suite):
 
 
 def test_a_regression_that_does_not_converge_is_an_error_that_says_what_to_do(small_suite, monkeypatch):
-    monkeypatch.setattr(regression, "MAX_NEWTON_STEPS", 1)
+    monkeypatch.setattr(regression, "MAX_HESSIANS", 2)
     train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
-    settings = EstimationSettings(1e-6, "rows", tolerance=1e-12)
+    settings = EstimationSettings(1e-6, "rows", tolerance=1e-30)
     with pytest.raises(GradTagError, match=r"2 of 2 regressions stopped.*raise `l2`"):
         estimate_scores(train, validation, [(0, 1), (2, 3)], small_suite.task_names, settings, 0, CPU)
+
+
+def sketched(pair, seed):
+    """The same rows through a random projection to three dimensions."""
+    projection = torch.randn(pair.train.projected.shape[1], 3, generator=torch.Generator().manual_seed(seed))
+    return FeaturePair(*(
+        replace(part, projected=part.projected @ projection.double()) for part in (pair.train, pair.validation)
+    ))  # fmt: skip
+
+
+def test_an_ensemble_scores_the_mean_of_the_logits(small_suite):
+    pair = FeaturePair(*(linear_features(small_suite, split) for split in ("train", "validation")))
+    pairs = [sketched(pair, seed) for seed in range(3)]
+    settings, subsets = EstimationSettings(1e-2, "rows", 1e-9), [(0, 1, 2), (1, 3)]
+    found = estimate_ensemble_scores(pairs, subsets, small_suite.task_names, settings, 0, CPU)
+    entry = 0
+    for column, subset in enumerate(subsets):
+        moved = [
+            each.validation.projected @ fit_or_raise(each.train, subsets, settings, CPU).weights[:, column]
+            for each in pairs
+        ]
+        for task in subset:
+            rows = pair.validation.rows.of_task(task)
+            mean = torch.stack(moved)[:, rows].mean(0)[:, None] + pair.validation.logits[rows, None]
+            expected = score_logits(
+                mean.double(), torch.from_numpy(pair.validation.rows.label[rows]).double()
+            )[0]
+            np.testing.assert_allclose(found.values[entry], expected.numpy(), atol=1e-9)
+            entry += 1
+
+
+def test_an_ensemble_of_equals_is_one_of_them(small_suite):
+    pair = FeaturePair(*(linear_features(small_suite, split) for split in ("train", "validation")))
+    settings, subsets = EstimationSettings(1e-2, "rows", 1e-9), [(0, 1, 2), (1, 3)]
+    one, three = (
+        estimate_ensemble_scores([pair] * count, subsets, small_suite.task_names, settings, 0, CPU)
+        for count in (1, 3)
+    )
+    np.testing.assert_allclose(three.values, one.values, atol=1e-12)
+    assert three.cost.flops > one.cost.flops
+
+
+def test_an_ensemble_needs_the_same_rows(small_suite):
+    pair = FeaturePair(*(linear_features(small_suite, split) for split in ("train", "validation")))
+    other = FeaturePair(pair.validation, pair.validation)
+    with pytest.raises(InvalidInput, match="same rows"):
+        estimate_ensemble_scores(
+            [pair, other], [(0, 1)], small_suite.task_names, EstimationSettings(1e-2, "rows"), 0, CPU
+        )
+
+
+def test_a_kernel_scores_as_its_features_do(small_suite):
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+    subsets, settings = [(0, 1, 2), (3,), (1, 3)], EstimationSettings(1e-2, "tasks", 1e-10)
+    kernel = train.projected @ train.projected.T
+    across = validation.projected @ train.projected.T
+    expected = estimate_scores(train, validation, subsets, small_suite.task_names, settings, 0, CPU)
+    found = estimate_kernel_scores(
+        kernel, across, train, validation, subsets, small_suite.task_names, settings, 0, CPU
+    )
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-7)
+
+
+def test_permuting_tasks_and_rows_permutes_the_scores(small_suite):
+    """Tasks in reverse, and the rows of each task in another order."""
+    settings, generator = EstimationSettings(1e-2, "tasks", 1e-10), np.random.default_rng(0)
+    train, validation = (linear_features(small_suite, split) for split in ("train", "validation"))
+
+    def reversed_tasks(features):
+        shuffled = generator.permutation(len(features.rows))
+        order = shuffled[np.argsort(-features.rows.task[shuffled], kind="stable")]
+        rows = features.rows
+        mirrored = Rows(rows.example[order], 3 - rows.task[order], rows.label[order])
+        return replace(
+            features, rows=mirrored, logits=features.logits[order], projected=features.projected[order]
+        )
+
+    names = small_suite.task_names
+    plain = estimate_scores(train, validation, [(0, 1, 3)], names, settings, 0, CPU)
+    mirrored = estimate_scores(
+        reversed_tasks(train), reversed_tasks(validation), [(0, 2, 3)], names[::-1], settings, 0, CPU
+    )
+    np.testing.assert_allclose(mirrored.values, plain.values[[2, 1, 0]], atol=1e-8)

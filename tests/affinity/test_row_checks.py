@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gradtag_core.affinity.row_checks import require_usable_rows
+from gradtag_core.cost import Cost
+from gradtag_core.errors import InvalidInput
+from gradtag_core.gradients.features import GradientFeatures
+from gradtag_core.tasks.suite import Rows
+
+NAMES = ("a", "b", "c")
+
+
+def make_features():
+    """Four rows of each of three tasks, two of each class."""
+    rows = Rows(
+        np.arange(12), np.repeat(np.arange(3), 4), np.tile(np.array([0, 1, 1, 0], dtype=np.float32), 3)
+    )
+    return GradientFeatures(rows, torch.zeros(12), torch.ones(12, 2), 1.0, Cost())
+
+
+def with_labels(features, task, label):
+    labels = features.rows.label.copy()
+    labels[features.rows.of_task(task)] = label
+    return replace(features, rows=replace(features.rows, label=labels))
+
+
+def test_good_rows_pass():
+    require_usable_rows(make_features(), make_features(), [(0, 1), (2,)], NAMES)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("split", ["training", "validation"])
+def test_a_task_with_one_class_is_named(split, label):
+    good, bad = make_features(), with_labels(make_features(), 1, label)
+    pair = (bad, good) if split == "training" else (good, bad)
+    with pytest.raises(InvalidInput, match=rf"in the {split} split; `b` have one class only"):
+        require_usable_rows(*pair, [(0, 1), (2,)], NAMES)
+    require_usable_rows(*pair, [(0, 2)], NAMES)  # the task is not used
+
+
+def test_a_task_without_rows_is_named():
+    good = make_features()
+    rows = Rows(*(part[:8] for part in (good.rows.example, good.rows.task, good.rows.label)))
+    short = replace(good, rows=rows, logits=good.logits[:8], projected=good.projected[:8])
+    with pytest.raises(InvalidInput, match="`c` have one class only"):
+        require_usable_rows(short, good, [(0, 2)], NAMES)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_rows_that_are_not_finite_are_counted_and_named(value):
+    good = make_features()
+    projected, logits = good.projected.clone(), good.logits.clone()
+    projected[5, 1] = value
+    logits[11] = value
+    with pytest.raises(InvalidInput, match="of the training rows, 1 are not, of `b`"):
+        require_usable_rows(replace(good, projected=projected), good, [(0,)], NAMES)
+    with pytest.raises(InvalidInput, match="of the validation rows, 1 are not, of `c`"):
+        require_usable_rows(good, replace(good, logits=logits), [(0,)], NAMES)
+
+
+@pytest.mark.parametrize("subsets", [[], [()], [(0, 3)], [(-1,)], [(1, 1)]])
+def test_subsets_of_no_or_unknown_tasks_are_refused(subsets):
+    with pytest.raises(InvalidInput, match="`subsets` must"):
+        require_usable_rows(make_features(), make_features(), subsets, NAMES)
