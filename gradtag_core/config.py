@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from gradtag_core.errors import InvalidInput, quoted
 
 ModelKind = Literal["sign", "mlp"]
-ProjectionKind = Literal["pca", "gaussian", "rademacher"]
+ProjectionKind = Literal["pca", "gaussian", "rademacher", "sjlt", "factored", "identity"]
 Weighting = Literal["rows", "tasks"]
 Rounding = Literal["spectral", "threshold"]
 Metric = Literal["loss", "accuracy", "f1", "average_precision", "auc"]
+SMALLEST_PROXY = 16  # neurons; narrower ones say little about wide models (benchmarks/accuracy.py)
 MEETINGS = 15  # subsets in which a pair of tasks meets on average, where the number of subsets is left open
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
@@ -114,13 +115,16 @@ class RunConfig(BaseModel):
     )  # fmt: skip
 
     n_inits: int = knob(
-        3, "Base models trained from different seeds; estimates are averaged over them.",
-        title="Initialisations", symbol="M", paper="section 3.2, table 2", stage="train", ge=1, le=1000,
+        1, "Base models trained from different seeds; estimates are averaged over them (0: no gradient estimate, "
+        "small models alone).",
+        title="Initialisations", symbol="M", paper="section 3.2, table 2", stage="train", ge=0, le=1000,
     )  # fmt: skip
     projection: ProjectionKind = knob(
         "pca",
-        "How gradients are shortened: onto the leading principal directions of the training gradients (the cheapest "
-        "by far), or by a random matrix with normal entries, as in the paper, or with random signs.",
+        "How gradients are shortened: onto the leading principal directions of the training gradients (keeps the most "
+        "of them), by a random matrix with normal entries, as in the paper, with random signs, or with few entries "
+        "(sjlt), by random signs for both sides of each layer (factored, the cheapest random one), or not at all "
+        "(identity: exact, for few rows or a small model).",
         title="Projection", paper="section 3.2 for the random ones", stage="featurize",
     )  # fmt: skip
     proj_dim: int = knob(
@@ -145,6 +149,21 @@ class RunConfig(BaseModel):
     subset_size: int = knob(
         5, "Tasks in each random subset.",
         title="Subset size", symbol="α", paper="section 5.2.2", stage="regress", ge=2,
+    )  # fmt: skip
+
+    proxies_per_task: int = knob(
+        10,
+        "Small models trained for real, each on one of the subsets, per task of the suite (at most one per subset). "
+        "Their scores are joined with the gradient estimates in an additive model of transfer. 0: gradient estimates "
+        "alone, as in the paper.",
+        title="Small models per task", paper="ours; the additive model follows arXiv 2303.14582", stage="proxies",
+        ge=0, le=10_000,
+    )  # fmt: skip
+    proxy_width: int | None = knob(
+        None,
+        "Width of the small models (empty: a quarter of the width, at least 16). Their learning rate grows by the "
+        "square root of what their width shrinks by.",
+        title="Width of the small models", paper="ours", stage="proxies", ge=1, le=4096,
     )  # fmt: skip
 
     n_groups: int | None = knob(
@@ -179,6 +198,12 @@ class RunConfig(BaseModel):
         "auto", "Where to compute: auto (CUDA if there is one), cpu, cuda.", title="Device",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
     )  # fmt: skip
+    memory: float | None = knob(
+        None,
+        "Gibibytes that the process of a run may use while it projects gradients; features beyond their share of "
+        "it are kept in a file meanwhile (empty: no limit).",
+        title="Memory (GiB)", stage="featurize", gt=0, le=100_000,
+    )  # fmt: skip
     threads: int = knob(
         1,
         "Threads for linear algebra (0: the library's choice). With more than one, small matrix products on a "
@@ -191,6 +216,17 @@ class RunConfig(BaseModel):
         if self.rounding_threshold is not None and self.rounding != "threshold":
             raise ValueError("`rounding_threshold` is used only with `rounding` = threshold; set that too.")
         return self
+
+    @model_validator(mode="after")
+    def _something_estimates(self) -> "RunConfig":
+        if self.n_inits == 0 and self.proxies_per_task == 0:
+            raise ValueError("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
+        return self
+
+    @property
+    def proxy_seed(self) -> int:
+        """The seed that all small models start from; no base model and no truth uses it."""
+        return self.seed + 1_000_037
 
     @property
     def truth_seeds(self) -> tuple[int, int]:
@@ -213,23 +249,24 @@ class RunConfig(BaseModel):
             update={
                 "n_groups": self.n_groups or max(2, round(n_tasks / 5)),
                 "n_subsets": self.n_subsets or enough,
+                "proxy_width": self.proxy_width or min(self.width, max(SMALLEST_PROXY, self.width // 4)),
             }
         )
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"n_inits": 2, "proj_dim": 100, "subset_size": 4},
+    "quick": {"proj_dim": 100, "subset_size": 4, "proxies_per_task": 5},
     "paper": {
         "width": 256, "n_inits": 5, "proj_dim": 200, "n_subsets": 2000, "subset_size": 10, "epochs": 100,
-        "base_epochs": 100, "projection": "gaussian", "rounding": "threshold",
+        "base_epochs": 100, "projection": "gaussian", "rounding": "threshold", "proxies_per_task": 0,
     },
-    "accurate": {"n_inits": 8, "proj_dim": 400},
+    "accurate": {"n_inits": 3, "l2": 1e-6, "proxies_per_task": 40},
 }  # fmt: skip
 
 PRESET_HELP: dict[str, str] = {
     "quick": "Seconds: enough to see the shape of the answer.",
     "paper": "The settings of the paper (section 5.2.2): m = 2,000 subsets of 10, d = 200, M = 5, width 256.",
-    "accurate": "More initialisations and a larger projection.",
+    "accurate": "More initialisations, and a small model for nearly every subset.",
 }
 
 

@@ -1,5 +1,6 @@
 """An estimate against real training, beside the lines that tell what the figures are worth."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from gradtag_core.affinity.matrix import AffinityMatrix, average
 from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS, Metric
 from gradtag_core.errors import InvalidInput
 from gradtag_core.evaluation.agreement import Agreement, agreement, noise_ceiling, spearman_by_row
@@ -38,8 +40,9 @@ class Comparison:
     Estimate and truth are averaged over the same subsets, those that were really trained, so that the figures
     judge the estimator and not the draw of subsets. `lines` holds `constant` (the base models' own scores, which
     say nothing about transfer), `random` (the estimate with the co-tasks of each row shuffled),
-    `label_similarity`, and `equal_flops` (real training with the FLOPs of the estimate, on one seed, against the
-    truth of another). `by_task` (n,) is each task's Spearman.
+    `label_similarity`, `train_size` (co-tasks ranked by their number of training examples, which costs nothing),
+    of an estimate that joins two sources each alone (`gradients`, `proxies`), and `equal_flops` (real training with
+    the FLOPs of the estimate, on one seed, against the truth of another). `by_task` (n,) is each task's Spearman.
     """
 
     metric: Metric
@@ -73,6 +76,7 @@ class Evidence:
     """What a comparison needs beside the two tables of scores.
 
     `base_scores` (n, metrics): the base models' own validation scores; `similarity` (n, n): label similarity;
+    `train_sizes` (n,) examples; `gradients` and `proxies`: the scores that the estimate joins, if it joins any;
     `estimate_flops`, `base_flops` (its training part) and `full_flops` (training every subset for real, once).
     """
 
@@ -81,6 +85,9 @@ class Evidence:
     estimate_flops: float
     base_flops: float
     full_flops: float
+    train_sizes: np.ndarray
+    gradients: SubsetScores | None = None
+    proxies: SubsetScores | None = None
 
 
 def compare(estimated: SubsetScores, trained: SubsetScores, evidence: Evidence, metric: Metric) -> Comparison:
@@ -109,6 +116,10 @@ def compare(estimated: SubsetScores, trained: SubsetScores, evidence: Evidence, 
         "label_similarity": line(
             agreement(_on_scale_of(ours.values, evidence.similarity), truth.values), flops=0.0
         ),
+        "train_size": line(
+            agreement(_on_scale_of(ours.values, _by_size(evidence.train_sizes)), truth.values), flops=0.0
+        ),
+        **_parts(evidence, matched.subsets, truth.values, metric, line),
         "equal_flops": line(
             agreement(budget, per_seed[-1]), flops=n_equal * trained.cost.flops / _n_trainings(trained)
         ),
@@ -118,6 +129,28 @@ def compare(estimated: SubsetScores, trained: SubsetScores, evidence: Evidence, 
         line(agreement(ours.values, truth.values), flops=evidence.estimate_flops), lines,
         repeat, ceiling, spearman_by_row(ours.values, truth.values), ours, truth, n_equal,
     )  # fmt: skip
+
+
+def _parts(
+    evidence: Evidence,
+    subsets: Sequence[Subset],
+    truth: np.ndarray,
+    metric: Metric,
+    line: Callable[..., Line],
+) -> dict[str, Line]:
+    """What each source of a joined estimate says alone: gradients on the same subsets, small models on their own."""
+    found: dict[str, Line] = {}
+    if evidence.gradients is not None and evidence.proxies is not None:
+        values = average(evidence.gradients.of_subsets(subsets), metric).values
+        found["gradients"] = line(agreement(values, truth), flops=evidence.gradients.cost.flops)
+    if evidence.proxies is not None:
+        values = _filled(average(evidence.proxies, metric).values)
+        found["proxies"] = line(agreement(values, truth), flops=evidence.proxies.cost.flops)
+    return found
+
+
+def _by_size(train_sizes: np.ndarray) -> np.ndarray:
+    return np.tile(train_sizes.astype(np.float64), (len(train_sizes), 1))
 
 
 def _line(found: Agreement, *, flops: float, ceiling: float | None, full_flops: float) -> Line:
@@ -136,10 +169,15 @@ def _equal_flops(trained: SubsetScores, budget: float, metric: Metric) -> tuple[
     per_training = trained.cost.flops / _n_trainings(trained)
     affordable = int(np.clip(budget // per_training, 1, len(ids)))
     values = average(first.only(np.isin(first.subset, ids[:affordable])), metric).values
+    return _filled(values), affordable
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Empty cells take the mean of their row, or of the matrix."""
     known = np.isfinite(values)
     row_sums = np.where(known, values, 0.0).sum(1)
     row_means = np.where(known.any(1), row_sums / np.maximum(known.sum(1), 1), values[known].mean())
-    return np.where(known, values, row_means[:, None]), affordable
+    return np.where(known, values, row_means[:, None])
 
 
 def _shuffled(estimate: np.ndarray, truth: np.ndarray) -> Agreement:

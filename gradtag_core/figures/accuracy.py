@@ -14,8 +14,11 @@ MOST_MARKERS = 4000  # beyond, cells are counted in bins
 BINS = 60
 LINE_TITLES = {
     "estimate": "this estimate",
+    "proxies": "its small models alone",
+    "gradients": "its gradients alone",
     "equal_flops": "real training at the same FLOPs",
     "label_similarity": "label similarity",
+    "train_size": "the co-task's size",
     "constant": "constant predictor",
     "random": "random order",
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradtag_core.affinity.matrix import average
+from gradtag_core.affinity.matrix import AffinityMatrix, average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.config import Metric
 from gradtag_core.errors import InvalidInput
@@ -121,8 +121,35 @@ class Bootstrap:
         return table.T @ self._members
 
 
+class NormalDraws:
+    """Affinity matrices drawn about one with standard errors, each cell for itself: a parametric bootstrap, for an
+    affinity that was fitted by a model rather than averaged over subsets."""
+
+    def __init__(self, affinity: AffinityMatrix):
+        known = np.isfinite(affinity.values) & np.isfinite(affinity.standard_errors)
+        missing = np.argwhere(~known & ~np.eye(affinity.n_tasks, dtype=bool))
+        if len(missing):
+            first, second = (affinity.task_names[index] for index in missing[0])
+            raise InvalidInput(
+                f"`affinity` must have a value and a standard error in every cell; found none for `{first}` with "
+                f"`{second}`."
+            )
+        self.full = affinity.values
+        self._errors = np.nan_to_num(affinity.standard_errors)
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        return self.full + self._errors * generator.standard_normal(self.full.shape)
+
+
+Resampling = Bootstrap | NormalDraws
+
+
+def _resampling(source: SubsetScores | AffinityMatrix, metric: Metric) -> Resampling:
+    return NormalDraws(source) if isinstance(source, AffinityMatrix) else Bootstrap(source, metric)
+
+
 def bootstrap_stability(
-    scores: SubsetScores,
+    source: SubsetScores | AffinityMatrix,
     metric: Metric,
     n_groups: int,
     *,
@@ -132,14 +159,16 @@ def bootstrap_stability(
 ) -> Stability:
     """Group resampled affinities again and again and see what stays of the grouping of the full table.
 
-    The full table is grouped by `cluster`, resamples by its fast path. Raises `InvalidInput` as `Bootstrap` and
+    Scores are resampled; of an affinity with standard errors, cells are drawn about their values. The full table
+    is grouped by `cluster`, resamples by its fast path. Raises `InvalidInput` as `Bootstrap`, `NormalDraws` and
     `cluster` do.
     """
-    return _stability(Bootstrap(scores, metric), scores.task_names, n_groups, n_resamples, seed, reporter)
+    resampling = _resampling(source, metric)
+    return _stability(resampling, source.task_names, n_groups, n_resamples, seed, reporter)
 
 
 def sweep_groups(
-    scores: SubsetScores,
+    source: SubsetScores | AffinityMatrix,
     metric: Metric,
     n_groups: Sequence[int],
     *,
@@ -155,31 +184,31 @@ def sweep_groups(
     """
     if not n_groups:
         raise InvalidInput("`n_groups` must hold at least one number of groups to try; found none.")
-    bootstrap = Bootstrap(scores, metric)
+    resampling = _resampling(source, metric)
     for asked in n_groups:
-        check_n_groups(asked, len(scores.task_names))
+        check_n_groups(asked, len(source.task_names))
     points = tuple(
-        _stability(bootstrap, scores.task_names, asked, n_resamples, seed, reporter)
+        _stability(resampling, source.task_names, asked, n_resamples, seed, reporter)
         for asked in sorted(set(n_groups))
     )
     return Sweep(points, *_suggestion(points))
 
 
 def _stability(
-    bootstrap: Bootstrap, task_names: Sequence[str], n_groups: int, n_resamples: int, seed: int,
+    resampling: Resampling, task_names: Sequence[str], n_groups: int, n_resamples: int, seed: int,
     reporter: Reporter | None,
 ) -> Stability:  # fmt: skip
     from sklearn.metrics import adjusted_rand_score
 
     if n_resamples < 2:
         raise InvalidInput(f"`n_resamples` must be at least 2; found {n_resamples}.")
-    grouping = cluster(bootstrap.full, n_groups, task_names=task_names, seed=seed)
+    grouping = cluster(resampling.full, n_groups, task_names=task_names, seed=seed)
     generator = np.random.default_rng(seed)
-    consensus, stays = np.zeros_like(bootstrap.full), np.zeros(len(bootstrap.full))
+    consensus, stays = np.zeros_like(resampling.full), np.zeros(len(resampling.full))
     indices = []
     draws = (reporter or Reporter()).track(f"Resampling for k = {n_groups}", range(n_resamples), n_resamples)
     for number in draws:
-        labels = local_grouping(bootstrap.draw(generator), n_groups, seed=number)
+        labels = local_grouping(resampling.draw(generator), n_groups, seed=number)
         consensus += labels[:, None] == labels
         stays += _matched(labels, grouping.labels) == grouping.labels
         indices.append(float(adjusted_rand_score(grouping.labels, labels)))

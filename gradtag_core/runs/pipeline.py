@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from importlib.metadata import version
 from typing import TypeVar
 
 import numpy as np
 
+from gradtag_core.affinity.joined import join_estimates
 from gradtag_core.affinity.matrix import average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
+from gradtag_core.errors import InvalidInput
 from gradtag_core.evaluation.label_similarity import label_similarity
 from gradtag_core.grouping.cluster import cluster
 from gradtag_core.grouping.result import Grouping
@@ -22,7 +26,9 @@ from gradtag_core.runs.plan import Plan, mean_training_flops
 from gradtag_core.runs.record import GroupScores, RunRecord, Summary
 from gradtag_core.runs.stages import STAGE_TITLES, Stage
 from gradtag_core.runs.store import RunRow
+from gradtag_core.runs.truth import TruthBlocks
 from gradtag_core.runs.units import Units
+from gradtag_core.training.trainer import Trainer
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -60,6 +66,34 @@ class Pipeline:
         )  # fmt: skip
 
     def _estimate(self) -> SubsetScores:
+        gradients = self._estimate_by_gradients() if self.plan.config.n_inits else None
+        proxies = self._train_proxies() if self.plan.proxy_subsets else None
+        similarity, sizes = label_similarity(self.plan.suite), self.plan.suite.train_sizes
+        arrays = {
+            "base_scores": self._scores_without_transfer(proxies),
+            "label_similarity": similarity,
+            "train_sizes": sizes,
+        }
+        if gradients and proxies is None:
+            scores = gradients
+        elif proxies:
+            joined = join_estimates(
+                proxies, self.plan.subsets, gradients, similarity, sizes, self.plan.config.seed
+            )
+            self._charge("proxies", [proxies.cost, joined.scores.cost])
+            if gradients:
+                self.record.write_scores(gradients, "gradients")
+            self.record.write_scores(proxies, "proxies")
+            arrays["standard_errors"] = joined.standard_errors
+            scores = joined.scores
+        else:
+            raise InvalidInput("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
+        self.record.write_arrays(**arrays)
+        self.record.write_scores(scores)
+        return scores
+
+    def _estimate_by_gradients(self) -> SubsetScores:
+        """The scores of every subset at every base model (paper, algorithm 1)."""
         seeds = self.plan.config.init_seeds
         units = self.units
         self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
@@ -69,13 +103,25 @@ class Pipeline:
         self._charge("featurize", [cost for cost, _ in features])
         parts = self._track("regress", seeds, units.estimated)
         self._charge("regress", [part.cost for part in parts])
-        scores = parts[0]
-        for part in parts[1:]:
-            scores = scores.join(part)
-        base_scores = np.mean([units.base_scores(seed) for seed in seeds], axis=0)
-        self.record.write_arrays(base_scores, label_similarity(self.plan.suite))
-        self.record.write_scores(scores)
-        return scores
+        return reduce(SubsetScores.join, parts)
+
+    def _train_proxies(self) -> SubsetScores:
+        """The scores of small models, one per proxy subset, all from one initialisation."""
+        plan, units = self.plan, self.units
+        trainer = Trainer(plan.suite, plan.proxy_architecture, units.device)
+        recipe = replace(units.recipe(plan.config.epochs), learning_rate=plan.proxy_learning_rate)
+        blocks = TruthBlocks(units, plan.proxy_subsets, [plan.config.proxy_seed], trainer, recipe)
+        return self._train_blocks("proxies", blocks)
+
+    def _scores_without_transfer(self, proxies: SubsetScores | None) -> np.ndarray:
+        """What a predictor that knows nothing about transfer says of each task: its score at the base models, or
+        without one its mean over the small models: (n, metrics)."""
+        seeds = self.plan.config.init_seeds
+        if seeds:
+            return np.mean([self.units.base_scores(seed) for seed in seeds], axis=0)
+        if proxies is None:
+            raise InvalidInput("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
+        return np.stack([proxies.values[proxies.task == i].mean(0) for i in range(self.plan.suite.n_tasks)])
 
     def _group(self, estimated: SubsetScores) -> Grouping:
         config = self.plan.config
@@ -110,21 +156,15 @@ class Pipeline:
         self.record.write_group_scores(GroupScores(grouped, together, costs))
 
     def _train_truth(self) -> None:
-        plan = self.plan
-        work = [(subset, seed) for seed in plan.config.truth_seeds for subset in plan.truth_subsets]
-        trained = self._track("truth", work, lambda unit: self.units.trained(*unit))
-        self._charge("truth", [cost for _, cost in trained])
-        scores: SubsetScores | None = None
-        n_subsets = len(plan.truth_subsets)
-        for index, seed in enumerate(plan.config.truth_seeds):
-            part = trained[index * n_subsets : (index + 1) * n_subsets]
-            values = np.concatenate([by_split["validation"] for by_split, _ in part])
-            cost = sum((cost for _, cost in part), Cost())
-            names = plan.suite.task_names
-            of_seed = SubsetScores.of_seed(names, plan.truth_subsets, values, seed, "trained", cost)
-            scores = scores.join(of_seed) if scores else of_seed
-        if scores:
-            self.record.write_scores(scores)
+        truth = TruthBlocks(self.units, self.plan.truth_subsets, self.plan.config.truth_seeds)
+        self.record.write_scores(self._train_blocks("truth", truth))
+
+    def _train_blocks(self, stage: Stage, blocks: TruthBlocks) -> SubsetScores:
+        with closing(blocks.train()) as trainings:
+            for _ in self.reporter.track(STAGE_TITLES[stage], trainings, blocks.n_trainings, blocks.n_done):
+                pass
+        self._charge(stage, blocks.costs)
+        return blocks.scores()
 
     def _track(self, stage: Stage, units: Iterable[Unit], work: Callable[[Unit], Result]) -> list[Result]:
         units = list(units)

@@ -4,7 +4,7 @@ Needs no torch, so that a page can ask on every change of a knob.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -13,10 +13,11 @@ from gradtag_core.affinity.subsets import Subset, covering_subsets, pairwise_sub
 from gradtag_core.config import RunConfig
 from gradtag_core.errors import InvalidInput
 from gradtag_core.models.architecture import Architecture
-from gradtag_core.runs.stages import Stage
+from gradtag_core.runs.stages import ESTIMATE_STAGES, Stage
 from gradtag_core.tasks.suite import TaskSuite
 
 NEWTON_PRODUCTS = 60  # Hessian and gradient products of a typical regression, for the forecast only
+KERNEL_GIBIBYTES = 6.0  # of inner products, where the configuration sets no limit on memory
 MEASURED_SUBSETS = 50  # how many subsets to look at for the mean number of examples
 
 
@@ -49,19 +50,29 @@ class Forecast:
 
     @property
     def estimate_flops(self) -> float:
-        """Base models, features and regressions: what replaces the full training."""
-        return self.flops_of("train", "featurize", "regress")
+        """Base models, features, regressions and small models: what replaces the full training."""
+        return self.flops_of(*ESTIMATE_STAGES)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A configuration made definite for its suite: `config` has every default filled in."""
+    """A configuration made definite for its suite: `config` has every default filled in.
+
+    `proxy_subsets` are those that small models of `proxy_architecture` are trained on.
+    """
 
     config: RunConfig
     suite: TaskSuite
     architecture: Architecture
     subsets: tuple[Subset, ...]
     truth_subsets: tuple[Subset, ...]
+    proxy_subsets: tuple[Subset, ...]
+    proxy_architecture: Architecture
+
+    @property
+    def proxy_learning_rate(self) -> float:
+        """Narrower layers want larger steps: as the square root of the widths' ratio."""
+        return self.config.learning_rate * (self.architecture.width / self.proxy_architecture.width) ** 0.5
 
 
 def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
@@ -73,6 +84,7 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
     definite = config.for_tasks(suite.n_tasks)
     kind = config.model or ("sign" if suite.inputs.ndim == 3 else "mlp")
     architecture = Architecture(kind, suite.inputs.shape[1:], config.width, suite.n_tasks)
+    _require_room_for_kernel(config, suite)
     if config.pairwise:
         subsets = pairwise_subsets(suite.n_tasks)
     else:
@@ -89,7 +101,35 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
         architecture,
         tuple(subsets),
         tuple(subsets[: config.truth]),
+        _proxy_subsets(subsets, config.proxies_per_task * suite.n_tasks, config.seed),
+        replace(architecture, width=definite.proxy_width or config.width),
     )
+
+
+def _require_room_for_kernel(config: RunConfig, suite: TaskSuite) -> None:
+    """Without a projection the inner products of all rows are held at once."""
+    if config.projection != "identity" or not config.n_inits:
+        return
+    n_train, n_validation = (
+        sum(len(suite.indices(split, task)) for task in range(suite.n_tasks))
+        for split in ("train", "validation")
+    )
+    gibibytes, limit = 4 * n_train * (n_train + n_validation) / 2**30, config.memory or KERNEL_GIBIBYTES
+    if gibibytes > limit:
+        raise InvalidInput(
+            f"`projection` = identity holds the inner products of {n_train:,} training rows with all others, which "
+            f"must fit `memory` ({limit:g} GiB); found {gibibytes:.1f} GiB. Choose another projection, fewer tasks, "
+            "or more memory."
+        )
+
+
+def _proxy_subsets(subsets: Sequence[Subset], n_wanted: int, seed: int) -> tuple[Subset, ...]:
+    """The first subsets of two tasks or more; of all pairs, which come in order, a random choice."""
+    eligible = [subset for subset in subsets if len(subset) > 1]
+    if n_wanted < len(eligible) and eligible == sorted(eligible):
+        chosen = np.random.default_rng(seed).permutation(len(eligible))[:n_wanted]
+        return tuple(eligible[index] for index in chosen)
+    return tuple(eligible[:n_wanted])
 
 
 def mean_training_flops(plan: Plan) -> float:
@@ -99,9 +139,11 @@ def mean_training_flops(plan: Plan) -> float:
     return float(np.mean([_training_flops(plan, subset, plan.config.epochs) for subset in sample]))
 
 
-def _training_flops(plan: Plan, tasks: Sequence[int], epochs: int) -> float:
+def _training_flops(
+    plan: Plan, tasks: Sequence[int], epochs: int, architecture: Architecture | None = None
+) -> float:
     examples = len(np.unique(np.concatenate([plan.suite.indices("train", task) for task in tasks])))
-    return epochs * examples * plan.architecture.step_flops(len(tasks))
+    return epochs * examples * (architecture or plan.architecture).step_flops(len(tasks))
 
 
 def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
@@ -116,11 +158,19 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
     one_training = mean_training_flops(plan)
     n_groups = config.n_groups or 1
-    flops: dict[Stage, tuple[int, float]] = {
-        "train": (config.n_inits, config.n_inits * _training_flops(plan, everything, config.base_epochs)),
-        "featurize": (config.n_inits, config.n_inits * featurize),
-        "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
-    }
+    flops: dict[Stage, tuple[int, float]] = (
+        {}
+        if not config.n_inits
+        else {
+            "train": (config.n_inits, config.n_inits * _training_flops(plan, everything, config.base_epochs)),
+            "featurize": (config.n_inits, config.n_inits * featurize),
+            "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
+        }
+    )
+    if plan.proxy_subsets:
+        sample = plan.proxy_subsets[:MEASURED_SUBSETS]
+        small = [_training_flops(plan, subset, config.epochs, plan.proxy_architecture) for subset in sample]
+        flops["proxies"] = (len(plan.proxy_subsets), len(plan.proxy_subsets) * float(np.mean(small)))
     if config.train_groups:
         group = list(range(ceil(suite.n_tasks / n_groups)))
         together = _training_flops(plan, everything, config.epochs)
@@ -140,6 +190,7 @@ def _seconds(flops: float, stage: Stage, rates: Mapping[str, float]) -> float | 
     """Training rates stand in for each other; there is no other substitution."""
     alike = {
         "truth": ("truth", "groups", "train"),
+        "proxies": ("proxies", "truth", "groups", "train"),
         "groups": ("groups", "truth", "train"),
         "train": ("train",),
     }

@@ -2,8 +2,11 @@
 
 run.json             configuration, command, provenance and costs; its presence makes the folder a run
 estimated.parquet    estimated scores of every subset (affinity.scores.SubsetScores.to_table)
+gradients.parquet    the gradient estimates behind them, by base model, where small models were trained too
+proxies.parquet      the scores of small models behind them, if any
 trained.parquet      scores of the really trained subsets, if any
-arrays.safetensors   base_scores (n, metrics) and label_similarity (n, n)
+arrays.safetensors   base_scores (n, metrics), label_similarity (n, n), train_sizes (n,), and of the additive model,
+                     if any, standard_errors (metrics, n, n)
 grouping.json        the grouping (grouping.result.Grouping.to_json)
 groups.json          test scores of one model per group, and of one model for all tasks
 """
@@ -11,10 +14,10 @@ groups.json          test scores of one model per group, and of one model for al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,9 +29,19 @@ from gradtag_core.errors import StoreError
 from gradtag_core.evaluation.comparison import Comparison, Evidence, compare
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.runs.files import read_arrays, read_json, read_table, write_arrays, write_json, write_table
+from gradtag_core.runs.stages import ESTIMATE_STAGES, Stage
 
 RUN, ARRAYS, GROUPING, GROUPS = "run.json", "arrays.safetensors", "grouping.json", "groups.json"
-TABLES: dict[Source, str] = {"estimated": "estimated.parquet", "trained": "trained.parquet"}
+Table = Literal["estimated", "gradients", "proxies", "trained"]
+SOURCES: dict[Table, Source] = {
+    "estimated": "estimated", "gradients": "estimated", "proxies": "trained", "trained": "trained",
+}  # fmt: skip
+TABLE_STAGES: dict[Table, tuple[Stage, ...]] = {
+    "estimated": ESTIMATE_STAGES,
+    "gradients": ("train", "featurize", "regress"),
+    "proxies": ("proxies",),
+    "trained": ("truth",),
+}
 FORMAT = 1
 
 
@@ -110,18 +123,31 @@ class RunRecord:
 
     @cached_property
     def estimated(self) -> SubsetScores | None:
-        return self._scores("estimated", "train", "featurize", "regress")
+        return self._scores("estimated")
+
+    @cached_property
+    def gradients(self) -> SubsetScores | None:
+        """The gradient estimates of each base model, where the run joined them with small models."""
+        return self._scores("gradients")
+
+    @cached_property
+    def proxies(self) -> SubsetScores | None:
+        """The scores of small models, really trained."""
+        return self._scores("proxies")
 
     @cached_property
     def trained(self) -> SubsetScores | None:
-        return self._scores("trained", "truth")
+        return self._scores("trained")
 
-    def _scores(self, source: Source, *stages: str) -> SubsetScores | None:
-        path = self.folder / TABLES[source]
+    def _scores(self, table: Table) -> SubsetScores | None:
+        path = self._table_path(table)
         if not path.is_file():
             return None
-        cost = sum((self.summary.costs.get(stage, Cost()) for stage in stages), Cost())
-        return SubsetScores.from_table(read_table(path), self.summary.task_names, source, cost)
+        cost = sum((self.summary.costs.get(stage, Cost()) for stage in TABLE_STAGES[table]), Cost())
+        return SubsetScores.from_table(read_table(path), self.summary.task_names, SOURCES[table], cost)
+
+    def _table_path(self, table: Table) -> Path:
+        return self.folder / f"{table}.parquet"
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -141,8 +167,18 @@ class RunRecord:
         return GroupScores(np.array(values["grouped"]), np.array(values["together"]), Cost(**values["cost"]))
 
     def affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
-        """The estimated affinity in the run's metric or in another; every metric was scored."""
-        return average(self.estimated, metric or self.config.metric) if self.estimated else None
+        """The estimated affinity in the run's metric or in another; every metric was scored.
+
+        The standard errors are the additive model's, where the run has one, else those over subsets.
+        """
+        if self.estimated is None:
+            return None
+        chosen = metric or self.config.metric
+        affinity = average(self.estimated, chosen)
+        errors = self._arrays.get("standard_errors")
+        return (
+            affinity if errors is None else replace(affinity, standard_errors=errors[METRICS.index(chosen)])
+        )
 
     def true_affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
         return average(self.trained, metric or self.config.metric) if self.trained else None
@@ -154,7 +190,8 @@ class RunRecord:
         costs = self.summary.costs
         evidence = Evidence(
             self._arrays["base_scores"], self._arrays["label_similarity"], self.estimated.cost.flops,
-            costs["train"].flops, self.summary.full_training_flops,
+            costs["train"].flops if "train" in costs else 0.0, self.summary.full_training_flops,
+            self._arrays["train_sizes"], self.gradients, self.proxies,
         )  # fmt: skip
         return compare(self.estimated, self.trained, evidence, metric or self.config.metric)
 
@@ -162,12 +199,14 @@ class RunRecord:
         write_json(self.folder / RUN, summary.to_json())
         self.__dict__.pop("summary", None)
 
-    def write_scores(self, scores: SubsetScores) -> None:
-        write_table(self.folder / TABLES[scores.source], scores.to_table())
-        self.__dict__.pop(scores.source, None)
+    def write_scores(self, scores: SubsetScores, table: Table | None = None) -> None:
+        """Under the name of their source unless `table` names another."""
+        table = table or scores.source
+        write_table(self._table_path(table), scores.to_table())
+        self.__dict__.pop(table, None)
 
-    def write_arrays(self, base_scores: np.ndarray, label_similarity: np.ndarray) -> None:
-        arrays = {"base_scores": base_scores, "label_similarity": label_similarity}
+    def write_arrays(self, **arrays: np.ndarray) -> None:
+        """The arrays that the head of this file lists."""
         write_arrays(self.folder / ARRAYS, arrays)
         self.__dict__.pop("_arrays", None)
 

@@ -41,7 +41,8 @@ def create_run(store: RunStore, config: RunConfig, name: str | None = None) -> R
 def _name(config: RunConfig) -> str:
     tasks = f", {config.n_tasks} tasks" if config.n_tasks else ""
     subsets = "all pairs" if config.pairwise else f"subsets of {config.subset_size}"
-    return f"{config.suite}{tasks}, {subsets}, {config.n_inits} initialisations"
+    inits = f"{config.n_inits} initialisation{'s' if config.n_inits > 1 else ''}"
+    return f"{config.suite}{tasks}, {subsets}, {inits if config.n_inits else 'small models alone'}"
 
 
 def execute(

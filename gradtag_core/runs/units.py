@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gradtag_core.affinity.estimate import EstimationSettings, estimate_scores
+from gradtag_core.affinity.estimate import EstimationSettings, estimate_kernel_scores, estimate_scores
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
@@ -23,11 +23,11 @@ from gradtag_core.models.device import resolve_device
 from gradtag_core.progress import Reporter
 from gradtag_core.runs.files import UnitCache, content_key
 from gradtag_core.runs.plan import Plan
-from gradtag_core.tasks.suite import Split
+from gradtag_core.tasks.suite import Rows, Split
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer
 
 SPLITS: tuple[Split, Split] = ("train", "validation")
-UNIT_FORMAT = 1  # raise it when a unit's content changes for the same key
+UNIT_FORMAT = 2  # raise it when a unit's content changes for the same key
 
 
 class Units:
@@ -47,20 +47,22 @@ class Units:
             self._trainer = Trainer(self.plan.suite, self.plan.architecture, self.device)
         return self._trainer
 
-    def _key(self, stage: str, *parts: Any) -> str:
+    def key(self, stage: str, *parts: Any) -> str:
+        """The key of a unit that follows from `parts` on this suite and device."""
         key = content_key(UNIT_FORMAT, stage, self.plan.suite.fingerprint, self.device.type, *parts)
         self._on_unit(stage, key)
         return key
 
-    def _recipe(self, epochs: int) -> Recipe:
+    def recipe(self, epochs: int) -> Recipe:
+        """How this plan trains, for a number of epochs."""
         config = self.plan.config
         return Recipe(epochs, config.learning_rate, config.batch_size, config.weighting)
 
     # Base models
 
     def base_model_key(self, seed: int) -> str:
-        recipe = self._recipe(self.plan.config.base_epochs)
-        return self._key("base-models", self.plan.architecture.to_json(), asdict(recipe), seed)
+        recipe = self.recipe(self.plan.config.base_epochs)
+        return self.key("base-models", self.plan.architecture.to_json(), asdict(recipe), seed)
 
     def base_model(self, seed: int) -> BaseModel:
         """A model trained on all tasks."""
@@ -72,7 +74,7 @@ class Units:
             return BaseModel(self.plan.architecture, weights, seed, _cost(metadata))
         everything = range(self.plan.suite.n_tasks)
         base = self.trainer.fit(
-            everything, self._recipe(self.plan.config.base_epochs), seed, reporter=self.reporter
+            everything, self.recipe(self.plan.config.base_epochs), seed, reporter=self.reporter
         )
         arrays = {name: tensor.numpy() for name, tensor in base.weights.items()}
         self.cache.put_arrays("base-models", key, arrays, _with_cost(base.cost))
@@ -80,7 +82,7 @@ class Units:
 
     def base_scores(self, seed: int) -> np.ndarray:
         """Every metric of a base model on each task's validation split: (n, metrics)."""
-        key = self._key("base-scores", self.base_model_key(seed))
+        key = self.key("base-scores", self.base_model_key(seed))
         found = self.cache.get_json("base-scores", key)
         if found is None:
             everything = range(self.plan.suite.n_tasks)
@@ -92,10 +94,11 @@ class Units:
 
     def _features_key(self, seed: int) -> str:
         config = self.plan.config
-        return self._key("features", self.base_model_key(seed), config.projection, config.proj_dim)
+        return self.key("features", self.base_model_key(seed), config.projection, config.proj_dim)
 
     def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
-        """Logits and projected gradients of the training and validation rows at the base model of `seed`."""
+        """Logits and projected gradients of the training and validation rows at the base model of `seed`; without a
+        projection, their inner products with the training gradients in place of projected ones."""
         key = self._features_key(seed)
         rows = {split: self.plan.suite.rows(split) for split in SPLITS}
         found = self.cache.get_arrays("features", key)
@@ -109,30 +112,50 @@ class Units:
                     torch.from_numpy(arrays[f"{split}_projected"]),
                     facts[split]["gradient_energy"],
                     Cost(**facts[split]["cost"]),
+                    tuple(facts[split]["warnings"]),
                 )
                 for split in SPLITS
             )
             return train, validation
-        config = self.plan.config
-        projection = make_projection(config.projection, config.proj_dim, seed)
-        featurizer = Featurizer(
-            self.plan.suite, self.base_model(seed), projection, self.device, self.reporter
-        )
-        fit_cost = featurizer.fit(rows["train"], seed)
-        train, validation = (featurizer.featurize(rows[split]) for split in SPLITS)
-        train = replace(train, cost=train.cost + fit_cost)
+        train, validation = self._computed_features(seed, rows["train"], rows["validation"])
         arrays, facts = {}, {}
         for split, made in zip(SPLITS, (train, validation), strict=True):
             arrays |= {f"{split}_logits": made.logits.numpy(), f"{split}_projected": made.projected.numpy()}
-            facts[split] = {"gradient_energy": made.gradient_energy, "cost": made.cost.to_json()}
+            facts[split] = {
+                "gradient_energy": made.gradient_energy, "cost": made.cost.to_json(), "warnings": made.warnings,
+            }  # fmt: skip
         self.cache.put_arrays("features", key, arrays, {"facts": json.dumps(facts)})
         return train, validation
+
+    def _computed_features(
+        self, seed: int, train_rows: Rows, validation_rows: Rows
+    ) -> tuple[GradientFeatures, GradientFeatures]:
+        config = self.plan.config
+        exact = config.projection == "identity"
+        projection = make_projection("factored" if exact else config.projection, config.proj_dim, seed)
+        budget = None if config.memory is None else int(config.memory * 2**30)
+        featurizer = Featurizer(
+            self.plan.suite, self.base_model(seed), projection, self.device, self.reporter,
+            memory_budget=budget, folder=self.cache.root,
+        )  # fmt: skip
+        fit_cost = featurizer.fit(train_rows, seed)
+        train, validation = featurizer.featurize(train_rows), featurizer.featurize(validation_rows)
+        train = replace(train, cost=train.cost + fit_cost)
+        if not exact:
+            return train, validation
+        kernel, kernel_cost = featurizer.kernel(train_rows, train_rows)
+        validation_kernel, validation_cost = featurizer.kernel(validation_rows, train_rows)
+        return (
+            replace(train, projected=kernel, cost=train.cost + kernel_cost),
+            replace(validation, projected=validation_kernel, cost=validation.cost + validation_cost),
+        )
 
     def features_facts(self, seed: int) -> tuple[Cost, float]:
         """What the features of a base model cost, and the share of the validation gradients' energy that they keep;
         computes them where absent."""
         train, validation = self.features(seed)
-        return train.cost + validation.cost, validation.captured_energy
+        exact = self.plan.config.projection == "identity"
+        return train.cost + validation.cost, 1.0 if exact else validation.captured_energy
 
     # Estimated scores
 
@@ -140,7 +163,7 @@ class Units:
         """The estimated scores of every subset of the plan at the base model of `seed`."""
         plan, config = self.plan, self.plan.config
         settings = EstimationSettings(config.l2, config.weighting)
-        key = self._key(
+        key = self.key(
             "estimates", self._features_key(seed), [list(subset) for subset in plan.subsets], asdict(settings)
         )
         table = self.cache.get_arrays("estimates", key)
@@ -148,10 +171,21 @@ class Units:
             arrays, metadata = table
             values, cost = arrays["values"], _cost(metadata)
             return SubsetScores.of_seed(plan.suite.task_names, plan.subsets, values, seed, "estimated", cost)
-        scores = estimate_scores(
-            *self.features(seed), plan.subsets, plan.suite.task_names,
-            settings, seed, self.device, self.reporter,
-        )  # fmt: skip
+        train, validation = self.features(seed)
+        common = (
+            train,
+            validation,
+            plan.subsets,
+            plan.suite.task_names,
+            settings,
+            seed,
+            self.device,
+            self.reporter,
+        )
+        if config.projection == "identity":
+            scores = estimate_kernel_scores(train.projected, validation.projected, *common)
+        else:
+            scores = estimate_scores(*common)
         self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))
         return scores
 
@@ -159,8 +193,8 @@ class Units:
 
     def trained(self, subset: Subset, seed: int) -> tuple[dict[Split, np.ndarray], Cost]:
         """Train on a subset from scratch; scores of its tasks on validation and test, (tasks, metrics) each."""
-        recipe = self._recipe(self.plan.config.epochs)
-        key = self._key("trained", self.plan.architecture.to_json(), asdict(recipe), seed, list(subset))
+        recipe = self.recipe(self.plan.config.epochs)
+        key = self.key("trained", self.plan.architecture.to_json(), asdict(recipe), seed, list(subset))
         found = self.cache.get_json("trained", key)
         if found is None:
             model = self.trainer.fit(subset, recipe, seed, reporter=self.reporter)

@@ -150,6 +150,11 @@ class TaskSuite:
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         return digest.hexdigest()[:32]
 
+    @property
+    def train_sizes(self) -> np.ndarray:
+        """How many examples each task trains on: (n,)."""
+        return np.array([len(self.indices("train", task)) for task in range(self.n_tasks)])
+
     def indices(self, split: Split, task: int) -> np.ndarray:
         """The examples of one split of one task, ascending."""
         key = (split, task)

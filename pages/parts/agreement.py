@@ -18,8 +18,11 @@ def show_agreement(comparison: Comparison, metric_title: str) -> None:
     """The estimate against real training, beside the lines that tell what the figures are worth."""
     st.subheader("How far to trust the estimate")
     estimate = comparison.estimate.agreement
+    share = comparison.estimate.row_spearman_fraction
     ceiling = (
-        "" if comparison.ceiling is None else f" No estimate can pass the ceiling, {comparison.ceiling:.2f}."
+        ""
+        if comparison.ceiling is None or share is None
+        else f" That is **{share:.0%}** of {comparison.ceiling:.2f}, the ceiling that the noise of training sets."
     )
     st.markdown(
         f"Against {comparison.n_truth_subsets:,} really trained subsets on {len(comparison.truth_seeds)} seeds, the "
@@ -27,7 +30,9 @@ def show_agreement(comparison: Comparison, metric_title: str) -> None:
         f"{estimate.row_spearman_standard_error:.2f}** ({metric_title}, mean over tasks).{ceiling}"
     )
     lines = {"estimate": comparison.estimate, **comparison.lines}
-    table = pd.DataFrame([{"": title, **_cells(lines[name])} for name, title in LINE_TITLES.items()])
+    table = pd.DataFrame(
+        [{"": title, **_cells(lines[name])} for name, title in LINE_TITLES.items() if name in lines]
+    )
     number = st.column_config.NumberColumn
     formats = {name: number(format="%.3f") for name in table.columns if name}
     formats |= {name: number(format="%.1f %%") for name in ("Share of the ceiling", "FLOPs")}

@@ -11,20 +11,23 @@ from gradtag_core.runs.stages import STAGE_TITLES
 from gradtag_core.tasks.registry import suite_infos
 
 MAIN = (
-    "suite", "n_tasks", "model", "metric", "n_inits", "proj_dim", "pairwise", "n_subsets", "subset_size",
-    "n_groups", "rounding", "rounding_threshold", "truth",
+    "suite", "n_tasks", "model", "metric", "n_inits", "proj_dim", "proxies_per_task", "pairwise",
+    "n_subsets", "subset_size", "n_groups", "rounding", "rounding_threshold", "truth",
 )  # fmt: skip
 ADVANCED = tuple(name for name in RunConfig.model_fields if name not in MAIN)
 # What a preset leaves alone: it says how well to estimate, not what, nor where.
-NOT_PRESET = ("suite", "n_tasks", "model", "metric", "truth", "seed", "device", "threads")
+NOT_PRESET = ("suite", "n_tasks", "model", "metric", "truth", "seed", "device", "memory", "threads")
 CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
     "metric": METRIC_TITLES,
     "model": {"automatic": "what suits the data", "sign": "SIGN", "mlp": "multilayer perceptron"},
-    "projection": {"pca": "principal directions", "gaussian": "Gaussian", "rademacher": "random signs"},
+    "projection": {
+        "pca": "principal directions", "gaussian": "Gaussian", "rademacher": "random signs",
+        "sjlt": "sparse random signs", "factored": "random signs, layer by layer", "identity": "none (exact)",
+    },
     "weighting": {"rows": "every row", "tasks": "every task"},
     "rounding": {"spectral": "spectral, exactly k groups", "threshold": "threshold, as in the paper"},
 }
-EMPTY_MEANS = {"n_tasks": "all", "rounding_threshold": "searched"}
+EMPTY_MEANS = {"n_tasks": "all", "rounding_threshold": "searched", "memory": "no limit"}
 DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
 SAVED = "knob_values"
 

@@ -4,12 +4,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gradtag_core.affinity.matrix import average
+from gradtag_core.affinity.matrix import AffinityMatrix, average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost
 from gradtag_core.errors import InvalidInput
-from gradtag_core.grouping.stability import Bootstrap, bootstrap_stability, sweep_groups
+from gradtag_core.grouping.stability import Bootstrap, NormalDraws, bootstrap_stability, sweep_groups
 
 N_TASKS, N_GROUPS = 9, 3
 
@@ -103,3 +103,35 @@ def test_broken_rules():
         sweep_groups(scores, "loss", [3, 10])
     with pytest.raises(InvalidInput, match=r"found none for `\w` with `\w`. Sample more subsets"):
         bootstrap_stability(make_scores(1.0, n_subsets=5), "loss", 3)
+
+
+def test_cells_are_drawn_about_an_affinity_with_standard_errors():
+    values = np.arange(16.0).reshape(4, 4)
+    errors = np.full((4, 4), 0.5)
+    np.fill_diagonal(errors, 0.0)
+    affinity = AffinityMatrix(("a", "b", "c", "d"), values, np.ones((4, 4), dtype=int), errors, "f1")
+    draws = np.stack([NormalDraws(affinity).draw(np.random.default_rng(seed)) for seed in range(2000)])
+    assert np.abs(draws.mean(0) - values).max() < 0.06
+    assert np.abs(draws.std(0) - errors).max() < 0.04
+    assert (draws[:, range(4), range(4)] == values.diagonal()).all()
+
+
+def test_groups_that_exceed_their_errors_are_stable_and_others_are_not():
+    blocks = np.kron(np.eye(3), np.ones((4, 4)))
+    names = tuple(f"t{index}" for index in range(12))
+
+    def agreement(error):
+        errors = np.full((12, 12), error)
+        affinity = AffinityMatrix(names, blocks, np.ones((12, 12), dtype=int), errors, "f1")
+        return bootstrap_stability(affinity, "f1", 3, n_resamples=20).agreement
+
+    assert agreement(0.05) == 1
+    assert agreement(5.0) < 0.4
+
+
+def test_an_affinity_without_standard_errors_cannot_be_drawn_about():
+    errors = np.zeros((3, 3))
+    errors[0, 2] = np.nan
+    affinity = AffinityMatrix(("a", "b", "c"), np.eye(3), np.ones((3, 3), dtype=int), errors, "f1")
+    with pytest.raises(InvalidInput, match="`a` with `c`"):
+        NormalDraws(affinity)
