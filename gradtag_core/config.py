@@ -12,6 +12,8 @@ from gradtag_core.errors import InvalidInput, quoted
 
 ModelKind = Literal["sign", "mlp"]
 ProjectionKind = Literal["pca", "gaussian", "rademacher", "sjlt", "factored", "identity"]
+ParameterKind = Literal["all", "backbone"]
+ScoringMode = Literal["linear", "representer", "paper"]
 Weighting = Literal["rows", "tasks"]
 Rounding = Literal["spectral", "threshold"]
 Metric = Literal["loss", "accuracy", "f1", "average_precision", "auc"]
@@ -119,6 +121,10 @@ class RunConfig(BaseModel):
         "small models alone).",
         title="Initialisations", symbol="M", paper="section 3.2, table 2", stage="train", ge=0, le=1000,
     )  # fmt: skip
+    parameters: ParameterKind = knob(
+        "all", "Which parameters have gradients: all, or all but the heads of the tasks (backbone).",
+        title="Parameters", paper="section 3.2", stage="featurize",
+    )  # fmt: skip
     projection: ProjectionKind = knob(
         "pca",
         "How gradients are shortened: onto the leading principal directions of the training gradients (keeps the most "
@@ -135,6 +141,13 @@ class RunConfig(BaseModel):
         1e-5,
         "Ridge penalty of the regressions, relative to the mean squared length of a projected gradient.",
         title="Ridge penalty", paper="ours; the paper names none", stage="regress", gt=0, le=1e6,
+    )  # fmt: skip
+    scoring: ScoringMode = knob(
+        "linear",
+        "How a regression's solution is scored: by the linearised model (linear, the cheapest by far), or by a real "
+        "forward pass after the parameters moved, along the training gradients (representer) or back through the "
+        "projection (paper).",
+        title="Scoring", paper="section 3.2", stage="regress",
     )  # fmt: skip
     pairwise: bool = knob(
         False, "Score all pairs of tasks (and each task alone) in place of random subsets.",
@@ -218,6 +231,14 @@ class RunConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _scoring_needs_a_projection(self) -> "RunConfig":
+        if self.scoring != "linear" and self.projection == "identity":
+            raise ValueError(
+                "`scoring` must be linear with `projection` = identity, which has no features to lift."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _something_estimates(self) -> "RunConfig":
         if self.n_inits == 0 and self.proxies_per_task == 0:
             raise ValueError("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
@@ -258,7 +279,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"proj_dim": 100, "subset_size": 4, "proxies_per_task": 5},
     "paper": {
         "width": 256, "n_inits": 5, "proj_dim": 200, "n_subsets": 2000, "subset_size": 10, "epochs": 100,
-        "base_epochs": 100, "projection": "gaussian", "rounding": "threshold", "proxies_per_task": 0,
+        "base_epochs": 100, "projection": "gaussian", "rounding": "threshold", "scoring": "paper",
+        "proxies_per_task": 0,
     },
     "accurate": {"n_inits": 3, "l2": 1e-6, "proxies_per_task": 40},
 }  # fmt: skip

@@ -8,7 +8,7 @@ from gradtag_core.figures.order import task_order
 from gradtag_core.figures.relative import relative_to_task_mean
 from pages.parts.agreement import show_agreement, show_how_to_get_truth
 from pages.parts.downloads import matrix_button
-from pages.parts.maps import pick_beside, pick_colours, pick_order, show_difference, show_map
+from pages.parts.maps import pick_beside, pick_colours, pick_order, show_difference, show_errors, show_map
 from pages.parts.navigation import show
 from pages.parts.pair import show_pair
 from pages.parts.results import affinity_of, comparison_of, true_affinity_of
@@ -24,7 +24,7 @@ def main() -> None:
         metric = pick_metric(record)
         order_by = pick_order()
         colours = pick_colours()
-        beside = pick_beside(disabled=record.trained is None)
+        beside = pick_beside()
     estimated, true = affinity_of(row, metric), true_affinity_of(row, metric)
     comparison = comparison_of(row, metric)
     labels = record.grouping.labels if record.grouping else None
@@ -44,7 +44,10 @@ def main() -> None:
         if record.summary.captured_energy is not None:
             st.caption(f"The projection keeps {record.summary.captured_energy:.0%} of the gradients' energy.")
     with right:
-        if true is None or comparison is None:
+        if beside == "error":
+            st.subheader("Standard error")
+            show_errors(estimated, style)
+        elif true is None or comparison is None:
             show_how_to_get_truth(record)
         elif beside == "true":
             st.subheader("True affinity")

@@ -26,6 +26,7 @@ from gradtag_core.errors import InvalidInput
 MAX_EVALUATIONS = 60
 START_VARIANCES = (0.8, 0.02, 0.02)  # noise, own, helpfulness; each hint starts like helpfulness
 LOG_BOUNDS = (-12.0, 4.0)
+ROUNDING = 1e-12  # of a level: a smaller spread is none
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def fit_additive(scores: SubsetScores, metric: Metric, hints: dict[str, np.ndarr
         )
     levels = np.array([value[task == i].mean() if counts[i] else value.mean() for i in range(n_tasks)])
     spread = np.array([value[task == i].std() if counts[i] > 1 else 0.0 for i in range(n_tasks)])
+    spread[spread <= ROUNDING * np.abs(levels)] = 0.0  # a mean may miss its equal scores by a rounding
     presence = np.stack(
         [membership[task == i].mean(0) if counts[i] else np.zeros(n_tasks) for i in range(n_tasks)]
     )

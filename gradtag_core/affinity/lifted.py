@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from gradtag_core.affinity.estimate import EstimationSettings, fit_or_raise
 from gradtag_core.affinity.row_checks import require_finite_rows, require_tasks
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
+from gradtag_core.config import ScoringMode
 from gradtag_core.cost import Cost, Meter, measure
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.gradients.features import GradientFeatures
@@ -24,7 +24,6 @@ from gradtag_core.training.trainer import BaseModel, Trainer, entry_weights
 
 # "linear": logits of the linearised model, no forward pass; "representer": a forward pass at θ* + Σ a_i g_i, where
 # the gradients g_i are not projected; "paper": a forward pass at θ* + P w.
-ScoringMode = Literal["linear", "representer", "paper"]
 
 SUBSETS_AT_ONCE = 64
 EXAMPLES_AT_ONCE = 8192

@@ -11,16 +11,18 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.relative import relative_to_task_mean, without_diagonal
 from gradtag_core.figures.theme import PALETTES, TRANSPARENT, Theme, blank_figure, colour_scale
 
-Scale = Literal["relative", "raw", "signed"]
+Scale = Literal["relative", "raw", "signed", "error"]
 SCALE_TITLES: dict[Scale, str] = {
     "relative": "affinity, relative to the task's mean",
     "raw": "affinity",
     "signed": "difference",
+    "error": "standard error",
 }
 BRIEF_HOVER: dict[Scale, str] = {
     "relative": "Against the task's mean: %{z:+.4f}",
     "raw": "Affinity: %{z:.4f}",
     "signed": "Difference: %{z:+.4f}",
+    "error": "Standard error: %{z:.4f}",
 }
 
 LONGEST_LABEL = 24
@@ -46,7 +48,7 @@ def affinity_heatmap(
 ) -> go.Figure:
     """Draw (n, n) affinities; hovering shows original values, standard errors and numbers of subsets.
 
-    `scale`: "relative" colours each row around its own mean over co-tasks, "raw" the values, "signed" the
+    `scale`: "relative" colours each row around its own mean over co-tasks, "raw" and "error" the values, "signed" the
     values around zero (a difference). `order`: (n,) task indices. `group_labels`: (n,) frames each group
     whose tasks stand together. `colour_range`: half the width of the signed scales, in units of the values
     (None: from the cells). `selectable` adds an invisible marker per pair, whose custom data begins with the
@@ -103,7 +105,7 @@ def _colours(coloured: np.ndarray, scale: Scale, colour_range: float | None, the
         "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
         "title": {"text": SCALE_TITLES[scale], "side": "top", "font": {"size": 12}},
     }  # fmt: skip
-    if scale == "raw":
+    if scale in ("raw", "error"):
         return {"colorscale": colour_scale(palette.sequential), "colorbar": bar}
     half = colour_range or symmetric_range(coloured)
     return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half, "colorbar": bar}

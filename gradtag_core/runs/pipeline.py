@@ -45,6 +45,7 @@ class Pipeline:
     record: RunRecord
     reporter: Reporter
     _costs: dict[str, Cost] = field(default_factory=dict)
+    _warnings: tuple[str, ...] = ()
 
     def run(self, row: RunRow) -> None:
         """Estimate, group, train the groups, then train the truth; earlier results stay when a later stage fails."""
@@ -98,9 +99,10 @@ class Pipeline:
         units = self.units
         self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
         features = self._track("featurize", seeds, units.features_facts)
-        energy = float(np.mean([captured for _, captured in features]))
+        energy = float(np.mean([captured for _, captured, _ in features]))
+        self._warnings = tuple(dict.fromkeys(warning for *_, found in features for warning in found))
         self.record.write_summary(replace(self.record.summary, captured_energy=energy))
-        self._charge("featurize", [cost for cost, _ in features])
+        self._charge("featurize", [cost for cost, *_ in features])
         parts = self._track("regress", seeds, units.estimated)
         self._charge("regress", [part.cost for part in parts])
         return reduce(SubsetScores.join, parts)
@@ -178,5 +180,7 @@ class Pipeline:
             f"A damaged file was computed again: {path.name}." for path in self.units.cache.damaged
         )
         summary = self.record.summary
-        self.record.write_summary(replace(summary, costs=dict(self._costs), warnings=damaged))
+        self.record.write_summary(
+            replace(summary, costs=dict(self._costs), warnings=self._warnings + damaged)
+        )
         return total

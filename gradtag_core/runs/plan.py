@@ -157,6 +157,7 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     rows_per_subset = n_train / suite.n_tasks * float(np.mean([len(subset) for subset in plan.subsets]))
     per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
     one_training = mean_training_flops(plan)
+    per_subset += _scoring_flops(plan, one_training)
     n_groups = config.n_groups or 1
     flops: dict[Stage, tuple[int, float]] = (
         {}
@@ -184,6 +185,13 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     full = one_training * len(plan.subsets)
     feature_bytes = (n_train + n_validation) * dim * 4
     return Forecast(work, full, _seconds(full, "truth", rates), feature_bytes)
+
+
+def _scoring_flops(plan: Plan, one_training: float) -> float:
+    """About what the real passes of a scoring mode cost per subset: as many validation as training examples are
+    assumed, and an epoch's share of a training for each pass."""
+    one_epoch = one_training / plan.config.epochs
+    return {"linear": 0.0, "representer": one_epoch * 4 / 3, "paper": one_epoch / 3}[plan.config.scoring]
 
 
 def _seconds(flops: float, stage: Stage, rates: Mapping[str, float]) -> float | None:

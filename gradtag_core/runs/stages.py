@@ -5,7 +5,12 @@ from typing import Literal, get_args
 Stage = Literal["train", "featurize", "regress", "proxies", "group", "groups", "truth"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
-ESTIMATE_STAGES: tuple[Stage, ...] = ("train", "featurize", "regress", "proxies")  # what replaces full training
+ESTIMATE_STAGES: tuple[Stage, ...] = (
+    "train",
+    "featurize",
+    "regress",
+    "proxies",
+)  # what replaces full training
 
 STAGE_TITLES: dict[Stage, str] = {
     "train": "Training base models",

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from gradtag_core.affinity.estimate import EstimationSettings, estimate_kernel_scores, estimate_scores
+from gradtag_core.affinity.lifted import LiftedModel, lifted_scores
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
@@ -94,7 +95,9 @@ class Units:
 
     def _features_key(self, seed: int) -> str:
         config = self.plan.config
-        return self.key("features", self.base_model_key(seed), config.projection, config.proj_dim)
+        return self.key(
+            "features", self.base_model_key(seed), config.projection, config.proj_dim, config.parameters
+        )
 
     def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
         """Logits and projected gradients of the training and validation rows at the base model of `seed`; without a
@@ -130,14 +133,8 @@ class Units:
     def _computed_features(
         self, seed: int, train_rows: Rows, validation_rows: Rows
     ) -> tuple[GradientFeatures, GradientFeatures]:
-        config = self.plan.config
-        exact = config.projection == "identity"
-        projection = make_projection("factored" if exact else config.projection, config.proj_dim, seed)
-        budget = None if config.memory is None else int(config.memory * 2**30)
-        featurizer = Featurizer(
-            self.plan.suite, self.base_model(seed), projection, self.device, self.reporter,
-            memory_budget=budget, folder=self.cache.root,
-        )  # fmt: skip
+        exact = self.plan.config.projection == "identity"
+        featurizer = self._featurizer(seed)
         fit_cost = featurizer.fit(train_rows, seed)
         train, validation = featurizer.featurize(train_rows), featurizer.featurize(validation_rows)
         train = replace(train, cost=train.cost + fit_cost)
@@ -150,12 +147,21 @@ class Units:
             replace(validation, projected=validation_kernel, cost=validation.cost + validation_cost),
         )
 
-    def features_facts(self, seed: int) -> tuple[Cost, float]:
-        """What the features of a base model cost, and the share of the validation gradients' energy that they keep;
-        computes them where absent."""
+    def _featurizer(self, seed: int) -> Featurizer:
+        config = self.plan.config
+        kind = "factored" if config.projection == "identity" else config.projection  # which then goes unused
+        return Featurizer(
+            self.plan.suite, self.base_model(seed), make_projection(kind, config.proj_dim, seed), self.device,
+            self.reporter, config.parameters, None if config.memory is None else int(config.memory * 2**30),
+            self.cache.root,
+        )  # fmt: skip
+
+    def features_facts(self, seed: int) -> tuple[Cost, float, tuple[str, ...]]:
+        """What the features of a base model cost, the share of the validation gradients' energy that they keep, and
+        warnings; computes them where absent."""
         train, validation = self.features(seed)
         exact = self.plan.config.projection == "identity"
-        return train.cost + validation.cost, 1.0 if exact else validation.captured_energy
+        return train.cost + validation.cost, 1.0 if exact else validation.captured_energy, train.warnings
 
     # Estimated scores
 
@@ -164,14 +170,27 @@ class Units:
         plan, config = self.plan, self.plan.config
         settings = EstimationSettings(config.l2, config.weighting)
         key = self.key(
-            "estimates", self._features_key(seed), [list(subset) for subset in plan.subsets], asdict(settings)
-        )
+            "estimates", self._features_key(seed), [list(subset) for subset in plan.subsets], asdict(settings),
+            config.scoring,
+        )  # fmt: skip
         table = self.cache.get_arrays("estimates", key)
         if table:
             arrays, metadata = table
             values, cost = arrays["values"], _cost(metadata)
             return SubsetScores.of_seed(plan.suite.task_names, plan.subsets, values, seed, "estimated", cost)
+        scores = self._computed_estimates(seed, settings)
+        self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))
+        return scores
+
+    def _computed_estimates(self, seed: int, settings: EstimationSettings) -> SubsetScores:
+        plan, config = self.plan, self.plan.config
         train, validation = self.features(seed)
+        if config.scoring != "linear":
+            model = LiftedModel(plan.suite, self.base_model(seed), self.device, config.parameters)
+            featurizer = self._featurizer(seed)
+            featurizer.fit(train.rows, seed)  # a projection is regenerated, not kept
+            lift = featurizer.projection.lift
+            return lifted_scores(model, train, plan.subsets, settings, config.scoring, lift, self.reporter)
         common = (
             train,
             validation,
@@ -183,11 +202,8 @@ class Units:
             self.reporter,
         )
         if config.projection == "identity":
-            scores = estimate_kernel_scores(train.projected, validation.projected, *common)
-        else:
-            scores = estimate_scores(*common)
-        self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))
-        return scores
+            return estimate_kernel_scores(train.projected, validation.projected, *common)
+        return estimate_scores(*common)
 
     # Real training
 

@@ -13,11 +13,13 @@ from pages.parts.pair import select_pair
 
 Colours = Literal["relative", "raw"]
 COLOUR_TITLES: dict[Colours, str] = {"relative": "relative", "raw": "raw"}
-BESIDE_TITLES = {"true": "true affinity", "difference": "difference"}
+BESIDE_TITLES = {"true": "true affinity", "difference": "difference", "error": "standard error"}
 CAPTIONS: dict[Scale, str] = {
     "relative": "Row = evaluated task, column = co-task. Orange: training with the co-task raises the score above "
     "the task's own mean; blue: it lowers it.",
     "raw": "Row = evaluated task, column = co-task. How hard each task is colours whole rows.",
+    "error": "How far the estimate of each cell may be off by the draw of subsets, or by the additive model where small "
+    "models were trained. An effect smaller than twice this says little.",
     "signed": "The estimate minus truth over the really trained subsets. Orange: it is too high; blue: too low.",
 }
 
@@ -36,11 +38,11 @@ def pick_colours() -> Colours:
     ) or "relative"  # fmt: skip
 
 
-def pick_beside(disabled: bool) -> str | None:
+def pick_beside() -> str:
     return st.selectbox(
         "Compare with", tuple(BESIDE_TITLES), format_func=lambda name: BESIDE_TITLES[name], key="beside",
-        bind="query-params", disabled=disabled, help="Needs a run with really trained subsets.",
-    )  # fmt: skip
+        bind="query-params", help="True affinities need a run with really trained subsets; standard errors do not.",
+    ) or "true"  # fmt: skip
 
 
 def show_map(matrix: AffinityMatrix, colours: Colours, name: str, style: dict[str, Any]) -> None:
@@ -52,6 +54,18 @@ def show_map(matrix: AffinityMatrix, colours: Colours, name: str, style: dict[st
     draw(
         figure, key=f"map_{name}", on_click=lambda key: select_pair(key, matrix.task_names),
         alt=f"Map of the {name} affinity of {matrix.n_tasks} tasks.", caption=CAPTIONS[colours],
+    )  # fmt: skip
+
+
+def show_errors(matrix: AffinityMatrix, style: dict[str, Any]) -> None:
+    """How sure the estimate of each cell is."""
+    figure = affinity_heatmap(
+        matrix.standard_errors, matrix.task_names, scale="error", counts=matrix.counts,
+        **{**style, "colour_range": None},
+    )  # fmt: skip
+    draw(
+        figure, key="map_error", caption=CAPTIONS["error"],
+        alt=f"Map of the standard errors of the estimated affinity of {matrix.n_tasks} tasks.",
     )  # fmt: skip
 
 
