@@ -187,9 +187,11 @@ class Units:
         train, validation = self.features(seed)
         if config.scoring != "linear":
             model = LiftedModel(plan.suite, self.base_model(seed), self.device, config.parameters)
-            featurizer = self._featurizer(seed)
-            featurizer.fit(train.rows, seed)  # a projection is regenerated, not kept
-            lift = featurizer.projection.lift
+            lift = None
+            if config.scoring == "paper":
+                featurizer = self._featurizer(seed)
+                featurizer.fit(train.rows, seed)  # a projection is regenerated, not kept
+                lift = featurizer.projection.lift
             return lifted_scores(model, train, plan.subsets, settings, config.scoring, lift, self.reporter)
         common = (
             train,

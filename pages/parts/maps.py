@@ -18,8 +18,8 @@ CAPTIONS: dict[Scale, str] = {
     "relative": "Row = evaluated task, column = co-task. Orange: training with the co-task raises the score above "
     "the task's own mean; blue: it lowers it.",
     "raw": "Row = evaluated task, column = co-task. How hard each task is colours whole rows.",
-    "error": "How far the estimate of each cell may be off by the draw of subsets, or by the additive model where small "
-    "models were trained. An effect smaller than twice this says little.",
+    "error": "How far the estimate of each cell may be off by the draw of subsets, or by the additive model where "
+    "small models were trained. An effect smaller than twice this says little.",
     "signed": "The estimate minus truth over the really trained subsets. Orange: it is too high; blue: too low.",
 }
 
