@@ -246,8 +246,8 @@ class RunConfig(BaseModel):
 
     @property
     def proxy_seed(self) -> int:
-        """The seed that all small models start from; no base model and no truth uses it."""
-        return self.seed + 1_000_037
+        """The seed of the first small model; each of the next ones takes the next. No base model or truth uses them."""
+        return self.seed + 2_000_003
 
     @property
     def truth_seeds(self) -> tuple[int, int]:

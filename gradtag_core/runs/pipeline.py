@@ -108,11 +108,11 @@ class Pipeline:
         return reduce(SubsetScores.join, parts)
 
     def _train_proxies(self) -> SubsetScores:
-        """The scores of small models, one per proxy subset, all from one initialisation."""
+        """The scores of small models, one per proxy subset, each from an initialisation of its own."""
         plan, units = self.plan, self.units
         trainer = Trainer(plan.suite, plan.proxy_architecture, units.device)
         recipe = replace(units.recipe(plan.config.epochs), learning_rate=plan.proxy_learning_rate)
-        blocks = TruthBlocks(units, plan.proxy_subsets, [plan.config.proxy_seed], trainer, recipe)
+        blocks = TruthBlocks(units, plan.proxy_subsets, [plan.config.proxy_seed], trainer, recipe, 1)
         return self._train_blocks("proxies", blocks)
 
     def _scores_without_transfer(self, proxies: SubsetScores | None) -> np.ndarray:

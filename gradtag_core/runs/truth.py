@@ -30,24 +30,36 @@ class TruthBlocks:
 
     def __init__(
         self, units: Units, subsets: Sequence[Subset], seeds: Sequence[int],
-        trainer: Trainer | None = None, recipe: Recipe | None = None,
+        trainer: Trainer | None = None, recipe: Recipe | None = None, seed_step: int = 0,
     ):  # fmt: skip
-        """The trainer and the recipe are those of the plan unless given."""
+        """The trainer and the recipe are those of the plan unless given. Subset i of a seed starts from
+        seed + i · `seed_step`: with 1, no initialisation favours the same tasks in all of them."""
         self._units = units
         self._trainer = trainer or units.trainer
         self._subsets = tuple(subsets)
         self._seeds = tuple(seeds)
-        self._blocks = [
-            (seed, self._subsets[start : start + TRUTH_BLOCK])
+        in_order = [
+            [(subset, seed + index * seed_step) for index, subset in enumerate(self._subsets)]
             for seed in self._seeds
+        ]
+        self._blocks = [
+            work[start : start + TRUTH_BLOCK]
+            for work in in_order
             for start in range(0, len(self._subsets), TRUTH_BLOCK)
         ]
         recipe = recipe or units.recipe(units.plan.config.epochs)
         self._recipe = recipe
         architecture = self._trainer.architecture.to_json()
         self._keys = [
-            units.key(STAGE, architecture, asdict(recipe), seed, [list(subset) for subset in block])
-            for seed, block in self._blocks
+            units.key(
+                STAGE,
+                architecture,
+                asdict(recipe),
+                block[0][1],
+                [list(subset) for subset, _ in block],
+                seed_step,
+            )
+            for block in self._blocks
         ]
         found = {index: units.cache.get_json(STAGE, key) for index, key in enumerate(self._keys)}
         self._scored = {index: _scored(stored) for index, stored in found.items() if stored is not None}
@@ -65,9 +77,7 @@ class TruthBlocks:
         """Train and keep the blocks that are not known, yielding once for each training as the work goes on."""
         missing = [index for index in range(len(self._blocks)) if index not in self._scored]
         units, counted = self._units, 0
-        work = [
-            [(subset, seed) for subset in subsets] for seed, subsets in (self._blocks[i] for i in missing)
-        ]
+        work = [self._blocks[index] for index in missing]
         reports = fit_and_score(self._trainer, work, self._recipe, "validation", units.reporter)
         with closing(reports):
             for report in reports:
