@@ -1,21 +1,48 @@
-"""How long a user waits: first page, quick preset from click to heatmap, another k on the Groups page.
+"""How long a user waits: first page, quick preset from click to heatmap, another k or λ and what-if changes.
 
 `python -m benchmarks.app_speed [--json]`; needs a chromium.
 """
 
 import argparse
+import io
+import json
 import re
 import time
+from collections.abc import Callable
 from statistics import median
 
-from playwright.sync_api import Page, expect
+import numpy as np
+from playwright.sync_api import FilePayload, Page, expect
 
 from benchmarks.browser import chromium, served_app
 from benchmarks.report import publish
+from gradtag_core.grouping.matrix_file import write_affinity_csv
 
 HEATMAP = ".js-plotly-plot .heatmaplayer image"
 WARM_UP = 12.0  # seconds in which the server imports the solver behind the first page
-CHANGES_OF_K = 5
+CHANGES = 5
+THINKING = (
+    1.5  # seconds between two changes of a user who looks at what came, in which the server works ahead
+)
+TASKS, GROUPS = 100, 12
+TABLE_LINES = "document.querySelectorAll('[data-testid=stTable] tbody tr').length"
+CAPTIONS = "[...document.querySelectorAll('[data-testid=stCaptionContainer]')].map(each => each.textContent)"
+STEPS_DONE = f"({CAPTIONS}.find(text => text.startsWith('Done:')) ?? '').split(/:|→/).length - 1 === COUNT"
+THRESHOLD_WORDS = (
+    "[...document.querySelectorAll('p')].map(each => each.textContent)"
+    ".find(text => text.includes('by a threshold of')) ?? ''"
+)
+STOPWATCH = """shown => {
+  const holds = new Function('return ' + shown);
+  let started = null;
+  window.waited = null;
+  const look = () => {
+    if (holds()) window.waited = (performance.now() - started) / 1000;
+    else requestAnimationFrame(look);
+  };
+  const start = () => { if (started === null) { started = performance.now(); look(); } };
+  for (const kind of ['keydown', 'pointerdown', 'click']) addEventListener(kind, start, {once: true, capture: true});
+}"""
 
 
 def first_page(page: Page, url: str) -> float:
@@ -38,14 +65,89 @@ def quick_preset(page: Page) -> float:
 def change_of_k(page: Page, url: str) -> float:
     """The median over several values of k that have not been asked for before, on the stored run of 30 tasks."""
     page.goto(f"{url}/groups?run=sample-debian&k=8")
-    rows = page.get_by_test_id("stTable").locator("tbody tr")
-    expect(rows).to_have_count(8, timeout=30_000)
+    expect(page.get_by_test_id("stTable").locator("tbody tr")).to_have_count(8, timeout=30_000)
+    expect(page.locator(HEATMAP).first).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(1000 * THINKING)
+    return _next_k(page, 8)
+
+
+def uploaded_matrix(page: Page, url: str) -> list[dict[str, str | float]]:
+    """Waits on a matrix of 100 tasks in 10 noisy groups of one's own."""
+    _upload(page, f"{url}/groups?source=a+CSV+file&k={GROUPS}")
+    waits = {
+        "the next k": _next_k(page, GROUPS),
+        "a what-if move": _clicks(page, "Apply", range(1, CHANGES + 1)),
+        "the undo of one": _clicks(page, "Undo", range(CHANGES - 1, -1, -1)),
+        "a k never asked for": _far_k(page),
+    }
+    _upload(page, f"{url}/groups?source=a+CSV+file&k={GROUPS}&rounding=threshold%2C+as+in+the+paper")
+    waits["the next λ"] = _next_threshold(page)
+    return [
+        {"wait": f"{what} at {TASKS} tasks (median of {CHANGES})", "seconds": seconds}
+        for what, seconds in waits.items()
+    ]
+
+
+def _upload(page: Page, address: str) -> None:
+    page.goto(address)
+    file: FilePayload = {"name": "noisy.csv", "mimeType": "text/csv", "buffer": _noisy_groups()}
+    page.locator("input[type=file]").set_input_files(files=[file])
+    expect(page.get_by_test_id("stTable")).to_be_visible(timeout=30_000)
+    expect(page.locator(HEATMAP).first).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(1000 * THINKING)
+
+
+def _noisy_groups() -> bytes:
+    groups, noise = np.arange(TASKS) % 10, np.random.default_rng(0).normal(size=(TASKS, TASKS))
+    text = io.StringIO()
+    write_affinity_csv(text, (groups[:, None] == groups) + noise)
+    return text.getvalue().encode()
+
+
+def _wait_in_page(page: Page, act: Callable[[], None], shown: str) -> float:
+    """Seconds from the browser's own event of `act` to the first frame in which `shown` (JavaScript) holds."""
+    page.evaluate(STOPWATCH, shown)
+    act()
+    seconds = page.wait_for_function("window.waited", timeout=30_000).json_value()
+    page.wait_for_timeout(1000 * THINKING)
+    return seconds
+
+
+def _next_k(page: Page, first: int) -> float:
+    step = lambda: page.get_by_role("slider").press("ArrowRight")  # noqa: E731
+    numbers = range(first + 1, first + 1 + CHANGES)
+    return median([_wait_in_page(page, step, f"{TABLE_LINES} === {k}") for k in numbers])
+
+
+def _far_k(page: Page) -> float:
+    """Click on the slider's bar, far from the values that the server may have solved ahead."""
     waits = []
-    for k in range(9, 9 + CHANGES_OF_K):
-        started = time.perf_counter()
-        page.get_by_role("slider").press("ArrowRight")
-        expect(rows).to_have_count(k, timeout=30_000)
-        waits.append(time.perf_counter() - started)
+    for share in (0.25, 0.3, 0.35, 0.4, 0.45):
+        page.get_by_role("slider").scroll_into_view_if_needed()
+        bar = page.get_by_test_id("stSlider").bounding_box()
+        assert bar
+        thumb = page.get_by_role("slider").bounding_box()
+        assert thumb
+        x, y = bar["x"] + share * bar["width"], thumb["y"] + thumb["height"] / 2
+        before = page.get_by_test_id("stTable").locator("tbody tr").count()
+        click = lambda x=x, y=y: page.mouse.click(x, y)  # noqa: E731
+        waits.append(_wait_in_page(page, click, f"{TABLE_LINES} !== {before}"))
+    return median(waits)
+
+
+def _clicks(page: Page, button: str, steps: range) -> float:
+    """Click until the history shows each number of `steps`."""
+    click = page.get_by_role("button", name=button, exact=True).click
+    return median([_wait_in_page(page, click, STEPS_DONE.replace("COUNT", str(count))) for count in steps])
+
+
+def _next_threshold(page: Page) -> float:
+    slider = page.get_by_role("slider").nth(1)
+    waits = []
+    for _ in range(CHANGES):
+        words = page.evaluate(THRESHOLD_WORDS)
+        shown = f"({THRESHOLD_WORDS}) !== {json.dumps(words)}"
+        waits.append(_wait_in_page(page, lambda: slider.press("ArrowRight"), shown))
     return median(waits)
 
 
@@ -60,7 +162,10 @@ def main() -> None:
         records.append(
             {"wait": "quick preset on yeast, from click to heatmap", "seconds": quick_preset(page)}
         )
-        records.append({"wait": "another k at 30 tasks (median of 5)", "seconds": change_of_k(page, url)})
+        records.append(
+            {"wait": f"the next k at 30 tasks (median of {CHANGES})", "seconds": change_of_k(page, url)}
+        )
+        records += uploaded_matrix(page, url)
     publish(records, arguments.json)
 
 

@@ -1,20 +1,18 @@
 """Groups: which tasks to train in one model, for a run or for a matrix of one's own."""
 
-import hashlib
-
 import numpy as np
 import streamlit as st
 
 from gradtag_core.config import METRIC_TITLES
 from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.gains import group_gains
-from gradtag_core.grouping.matrix_file import read_affinity_csv
 from pages.parts.charts import draw
-from pages.parts.downloads import TEMPLATE
+from pages.parts.groups_upload import matrix_of, pick_file
 from pages.parts.groups_view import Affinities, forget_k, show_groups
 from pages.parts.navigation import show
 from pages.parts.results import affinity_of
 from pages.parts.run_picker import pick_metric, pick_run
+from pages.parts.solver import Matrix
 from pages.parts.state import theme
 
 RUN, FILE = "a run", "a CSV file"
@@ -44,19 +42,10 @@ def usual_k(n_tasks: int) -> int:
 
 def of_file() -> None:
     """Group the tasks of an uploaded matrix."""
-    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
-    uploaded = left.file_uploader("Affinity matrix (CSV)", type=["csv", "tsv", "txt"], key="affinity_file")
-    right.caption(
-        "One row per evaluated task, one column per co-task; the first row and column name the tasks. "
-        "Higher is better. Files of the Affinity page fit."
-    )
-    right.download_button("Template", TEMPLATE, "affinity-template.csv", "text/csv", icon=":material/download:",
-                          on_click="ignore")  # fmt: skip
-    if uploaded is None:
-        return
-    values, names = read_affinity_csv(uploaded)
-    digest = hashlib.sha256(uploaded.getvalue()).hexdigest()[:16]
-    show_groups(Affinities(digest, digest, values, names, usual_k(len(names))))
+    uploaded = pick_file()
+    if uploaded is not None:
+        matrix = matrix_of(uploaded)
+        show_groups(Affinities(matrix.key, matrix, usual_k(matrix.n_tasks)))
 
 
 def of_run() -> None:
@@ -72,7 +61,9 @@ def of_run() -> None:
         )
     stored, scores = record.grouping, record.group_scores
     default = stored.n_groups if stored else usual_k(affinity.n_tasks)
-    show_groups(Affinities(row.id, f"{row.id}:{metric}", affinity.values, affinity.task_names, default))
+    matrix = Matrix.of(affinity.values, affinity.task_names)
+    evidence = affinity if record.is_joined else record.estimated
+    show_groups(Affinities(row.id, matrix, default, evidence, metric))
     st.subheader("What training in groups brought")
     if stored is None or scores is None:
         st.caption("This run did not train its groups; launch one with “Train the groups” switched on.")

@@ -135,6 +135,11 @@ class RunRecord:
         """The scores of small models, really trained."""
         return self._scores("proxies")
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether an additive model joined the estimate, which gives it standard errors of its own."""
+        return self._table_path("proxies").is_file()
+
     @cached_property
     def trained(self) -> SubsetScores | None:
         return self._scores("trained")

@@ -96,10 +96,22 @@ def test_the_table_holds_the_estimate_and_every_reference_line(open_page, make_r
     make_run(truth=True)
     table = open_page("affinity").dataframe[1].value.set_index("")
     assert list(table.index) == [
-        "this estimate", "real training at the same FLOPs", "label similarity", "constant predictor", "random order",
+        "this estimate", "real training at the same FLOPs", "label similarity", "the co-task's size",
+        "constant predictor", "random order",
     ]  # fmt: skip
     assert table.loc["this estimate", "Row Spearman"] > 0.7
     assert table.loc["constant predictor", "Row Spearman"] == 0
+
+
+def test_an_estimate_of_two_sources_is_shown_beside_each(open_page, make_run, store):
+    record = RunRecord(store.run_folder(make_run(truth=True).id))
+    assert record.estimated and record.trained
+    record.write_scores(record.estimated, "gradients")
+    record.write_scores(record.trained.of_seed_only(10), "proxies")
+    table = open_page("affinity").dataframe[1].value.set_index("")
+    assert list(table.index)[:3] == ["this estimate", "its small models alone", "its gradients alone"]
+    gradients, estimate = (table.loc[name, "Row Spearman"] for name in ("its gradients alone", "this estimate"))
+    assert gradients == pytest.approx(estimate)
 
 
 def test_an_open_run_without_an_estimate_shows_its_progress(open_page, make_run, app):

@@ -41,7 +41,7 @@ def test_a_preset_fills_the_knobs_and_keeps_the_data_set(page):
         page.segmented_control(key="preset").set_value(preset).run()
         values = make_config(preset).model_dump()
         assert widget(page, "suite").value == "digits"
-        for name in ("n_inits", "proj_dim", "subset_size", "n_subsets", "width", "epochs", "rounding"):
+        for name in (*PRESETS[preset], "n_inits", "proxies_per_task", "width", "epochs"):
             assert widget(page, name).value == values[name]
 
 
@@ -49,7 +49,7 @@ def test_a_changed_knob_makes_the_preset_custom(page):
     page.segmented_control(key="preset").set_value("quick").run()
     widget(page, "proj_dim").set_value(64).run()
     assert page.segmented_control(key="preset").value == knobs.CUSTOM
-    assert widget(page, "n_inits").value == PRESETS["quick"]["n_inits"]
+    assert widget(page, "subset_size").value == PRESETS["quick"]["subset_size"]
 
 
 BAD = (

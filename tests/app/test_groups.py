@@ -4,13 +4,28 @@ from typing import get_args
 import pytest
 
 from gradtag_core.grouping.result import Status
-from pages.parts.groups_view import STATUS_WORDS
+from pages.parts.groups_jobs import Jobs
+from pages.parts.groups_quality import STATUS_WORDS
+from pages.parts.groups_stability import stabilities
 
 TEMPLATE = b"task,a,b,c,d\na,1,9,0,0\nb,9,1,0,0\nc,0,0,1,9\nd,0,0,9,1\n"
 
 
 def group_table(app):
     return app.table[0].value
+
+
+def shapes(page, kind):
+    layout = json.loads(page.get("plotly_chart")[0].proto.spec)["layout"]
+    return [shape for shape in layout["shapes"] if shape["type"] == kind]
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """What is asked for ahead, which no thread works on behind a test's back."""
+    jobs = []
+    monkeypatch.setattr(Jobs, "ahead", lambda self, more: jobs.extend(more))
+    return jobs
 
 
 @pytest.fixture
@@ -31,7 +46,8 @@ def test_the_slider_changes_the_groups_the_frames_and_the_address(page):
         page.slider[0].set_value(k).run()
         assert not page.exception
         assert len(group_table(page)) == k
-        assert len(json.loads(page.get("plotly_chart")[0].proto.spec)["layout"]["shapes"]) == k
+        assert len(shapes(page, "rect")) == k
+        assert shapes(page, "path")
         assert page.query_params["k"] == str(k)
 
 
@@ -56,6 +72,7 @@ def test_a_bad_number_in_the_address_is_ignored(app, make_run, k):
 def test_the_threshold_rounds_without_a_new_solve(page, monkeypatch):
     page.selectbox(key="rounding").select("threshold").run()
     assert not page.exception
+    monkeypatch.setattr("gradtag_core.grouping.sdp.relax", None)
     monkeypatch.setattr("gradtag_core.grouping.cluster.relax", None)
     page.select_slider[0].set_value("1.0000").run()
     assert not page.exception
@@ -63,8 +80,8 @@ def test_the_threshold_rounds_without_a_new_solve(page, monkeypatch):
 
 
 def test_density_bound_and_gap_are_shown(page):
-    assert [metric.label for metric in page.metric] == ["Density", "Upper bound", "Random grouping"]
-    density, bound, by_chance = (float(metric.value) for metric in page.metric)
+    assert [metric.label for metric in page.metric[:3]] == ["Density", "Upper bound", "Random grouping"]
+    density, bound, by_chance = (float(metric.value) for metric in page.metric[:3])
     assert by_chance < density <= bound * 1.0001
     assert "of the largest lead over a random grouping" in " ".join(text.value for text in page.markdown)
 
@@ -82,6 +99,52 @@ def test_every_status_has_words():
     assert set(STATUS_WORDS) == set(get_args(Status))
 
 
+def test_the_tasks_can_be_ordered_by_similarity(page):
+    page.segmented_control(key="map_order").set_value("by similarity").run()
+    assert not page.exception
+    assert shapes(page, "path")
+
+
+@pytest.mark.parametrize("method", ["sdp", "local", "milp"])
+def test_these_methods_find_the_densest_groups(page, method):
+    page.selectbox(key="method").select(method).run()
+    assert not page.exception
+    assert list(group_table(page)["Tasks"]) == ["`alpha` `bravo` `charlie`", "`delta` `echo` `foxtrot`"]
+    assert any("Proven optimal" in text.value for text in page.markdown)
+
+
+@pytest.mark.parametrize("method", ["spectral", "lloyd"])
+def test_the_papers_comparisons_are_bounded_too(page, method):
+    page.selectbox(key="method").select(method).run()
+    assert not page.exception
+    assert len(group_table(page)) == 2
+    density, bound = (float(metric.value) for metric in page.metric[:2])
+    assert density <= bound * 1.0001
+
+
+def test_stability_is_told_when_it_has_been_computed(page, asked):
+    assert "Stability" not in group_table(page)
+    assert any("Stability is being computed" in text.value for text in page.caption)
+    key, work = next(job for job in asked if job[0][1] == 2)
+    stabilities().result(key, work)
+    page.run()
+    assert list(group_table(page)["Stability"]) == ["100%", "100%"]
+    assert any("Agreement of all groups: 1.00" in text.value for text in page.caption)
+    page.session_state["panel"] = "Tasks"
+    page.run()
+    assert list(page.dataframe[0].value["Stability"]) == [100] * 6
+
+
+def test_every_task_has_its_score_and_its_next_group(page):
+    page.session_state["panel"] = "Tasks"
+    page.run()
+    table = page.dataframe[0].value
+    assert list(table["Task"]) == ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"]
+    assert list(table["Next group"]) == ["2"] * 3 + ["1"] * 3
+    assert (table["Cost of moving there"] > 0).all()
+    assert table["Predicted score"].sum() == pytest.approx(float(page.metric[0].value), rel=1e-4)
+
+
 def upload(page, content):
     page.segmented_control(key="source").set_value("a CSV file").run()
     page.file_uploader[0].set_value(("matrix.csv", content, "text/csv")).run()
@@ -92,6 +155,26 @@ def upload(page, content):
 def test_an_uploaded_matrix_is_grouped(page):
     upload(page, TEMPLATE)
     assert list(group_table(page)["Tasks"]) == ["`a` `b`", "`c` `d`"]
+    assert any("Stability needs the scores of a run" in text.value for text in page.caption)
+    assert not any("not symmetric" in text.value for text in page.caption)
+
+
+def test_an_asymmetric_matrix_is_symmetrised_and_said_to_be(page):
+    upload(page, TEMPLATE.replace(b"b,9", b"b,8"))
+    assert any("not symmetric" in text.value for text in page.caption)
+
+
+@pytest.mark.parametrize("panel", ["What if", "Other groupings", "How many groups", "Tasks"])
+@pytest.mark.parametrize(
+    "content", [b"task,a\na,1\n", b"task,a,b\na,1,0\nb,0,2\n", b"task,a,b\na,1,1\nb,1,1\n"]
+)
+def test_the_smallest_matrices_have_every_panel(page, content, panel):
+    page.session_state["panel"] = panel
+    upload(page, content)
+    for k in (1, 2) if page.slider else ():
+        page.slider[0].set_value(k).run()
+        assert not page.exception
+        assert not page.error
 
 
 def test_a_single_task_is_a_group(page):
@@ -99,11 +182,20 @@ def test_a_single_task_is_a_group(page):
     assert list(group_table(page)["Tasks"]) == ["`a`"]
 
 
+def test_a_file_of_5000_tasks_is_refused_by_its_first_line(page, monkeypatch):
+    monkeypatch.setattr("pages.parts.groups_upload.read_affinity_csv", None)
+    upload(page, b"task," + b",".join(b"t%d" % index for index in range(5000)) + b"\nt0,")
+    assert "at most 2000 tasks; found 5000 columns" in page.error[0].value
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "The CSV file is empty"),
         (TEMPLATE.replace(b"b,9", b"b,much"), "Line 3, column 2: expected a number; found `much`."),
+        (TEMPLATE.replace(b"b,9", b"b,nan"), "Line 3, column 2: expected a finite number"),
+        (TEMPLATE.replace(b"b,9", b"b,inf"), "Line 3, column 2: expected a finite number"),
+        (TEMPLATE.replace(b"task,a,b", b"task,a,a"), "task names must differ; `a` repeated"),
         (
             TEMPLATE.replace(b"d,0,0", b"d,0"),
             "Line 5: every row must have as many cells as the first, 5; found 4.",

@@ -1,0 +1,59 @@
+"""An affinity matrix from a CSV file of the user's own."""
+
+from io import BytesIO
+from typing import Any
+
+import streamlit as st
+
+from gradtag_core.errors import InvalidInput
+from gradtag_core.grouping.matrix_file import MAX_TASKS, read_affinity_csv
+from pages.parts.downloads import TEMPLATE
+from pages.parts.solver import RELAXED_UNASKED, Matrix
+
+FIRST_LINE = 4_000_000  # bytes in which the first line of any file that fits must end
+
+
+def pick_file() -> Any | None:
+    """The uploader, and what it takes."""
+    left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
+    uploaded = left.file_uploader("Affinity matrix (CSV)", type=["csv", "tsv", "txt"], key="affinity_file")
+    right.caption(
+        f"One row per evaluated task, one column per co-task; the first row and column name the tasks, at most "
+        f"{MAX_TASKS:,}. Higher is better. Files of the Affinity page fit."
+    )
+    right.download_button("Template", TEMPLATE, "affinity-template.csv", "text/csv", icon=":material/download:",
+                          on_click="ignore")  # fmt: skip
+    return uploaded
+
+
+def matrix_of(uploaded: Any) -> Matrix:
+    """The matrix in an uploaded file, with a word on what happens to it; raises `InvalidInput` for a bad one."""
+    matrix = _read(uploaded.file_id, uploaded)
+    if (matrix.values != matrix.values.T).any():
+        st.caption(
+            "The matrix is not symmetric. Groups depend only on the mean of T[i, j] and T[j, i], so it is symmetrised "
+            "for them; predicted scores use the rows as they are."
+        )
+    if matrix.n_tasks > RELAXED_UNASKED:
+        st.caption(
+            f"Above {RELAXED_UNASKED} tasks the method “automatic” is the local search, whose bound is looser. "
+            "“Relaxation (SDP)” takes longer and tells more."
+        )
+    return matrix
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the matrix …")
+def _read(file_id: str, _uploaded: Any) -> Matrix:
+    content = _uploaded.getvalue()
+    _refuse_too_many(content)
+    return Matrix.of(*read_affinity_csv(BytesIO(content)))
+
+
+def _refuse_too_many(content: bytes) -> None:
+    """Tell from its first line that a file is too large, before all of it is read."""
+    first = content[:FIRST_LINE].lstrip(b"\xef\xbb\xbf\r\n").partition(b"\n")[0]
+    columns = max(first.count(mark) for mark in (b",", b";", b"\t"))
+    if columns > MAX_TASKS:
+        raise InvalidInput(
+            f"The table may have at most {MAX_TASKS} tasks; found {columns} columns. Group a part of them."
+        )
