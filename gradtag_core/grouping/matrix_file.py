@@ -13,6 +13,7 @@ from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.grouping.validation import LARGEST_AFFINITY, check_affinity, default_task_names, repeated
 
 MAX_TASKS = 2000
+FIRST_LINE = 2**22  # characters: more than the names of all tasks that a table may have
 
 Line = tuple[int, list[str]]
 
@@ -72,7 +73,10 @@ def _text(source: str | Path | IO[bytes] | IO[str]) -> str:
 
 def _lines(text: str) -> list[Line]:
     """The rows that hold anything, stripped, each with the number of its last line."""
-    found = re.search(r"[,;\t]", text.lstrip("\r\n").partition("\n")[0])
+    first = text[:FIRST_LINE].lstrip("\r\n").partition("\n")[0]
+    found = re.search(r"[,;\t]", first)
+    if found:
+        _check_size(first.count(found[0]))  # a table that is far too large is not read whole
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=found[0] if found else ",", strict=True)
     lines: list[Line] = []
     try:
@@ -147,4 +151,6 @@ def _number(cell: str) -> float | None:
 
 def _check_size(n_tasks: int) -> None:
     if n_tasks > MAX_TASKS:
-        raise InvalidInput(f"The table may have at most {MAX_TASKS} tasks; found {n_tasks} columns.")
+        raise InvalidInput(
+            f"The table may have at most {MAX_TASKS} tasks; found {n_tasks} columns. Group a part of them."
+        )

@@ -70,7 +70,7 @@ def test_task_scores_add_up_to_the_density_and_are_means_over_groups(problem):
 @settings(deadline=None, max_examples=25)
 @given(
     st.integers(0, 99),
-    st.lists(st.tuples(st.sampled_from("move merge split".split()), st.integers(0, 80)), max_size=6),
+    st.lists(st.tuples(st.sampled_from(["move", "merge", "split"]), st.integers(0, 80)), max_size=6),
 )
 def test_undo_walks_back_and_redo_forth_through_the_same_groups(seed, changes):
     now = edited(seed)
