@@ -93,3 +93,42 @@ def test_base_models_and_truth_never_share_a_seed():
 def test_a_stored_configuration_reads_back():
     config = make_config("paper", seed=4, threads=2)
     assert read_config(config.model_dump()) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"n_inits": 0, "proxies_per_task": 0},
+            r"`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate",
+        ),
+        ({"n_inits": -1}, r"`n_inits`: .*greater than or equal to 0; found -1"),
+        ({"proxies_per_task": -1}, r"`proxies_per_task`: .*greater than or equal to 0; found -1"),
+        ({"proxy_width": 0}, r"`proxy_width`: .*greater than or equal to 1; found 0"),
+        ({"memory": 0.0}, r"`memory`: .*greater than 0; found 0\.0"),
+        ({"projection": "none"}, r"`projection`: .*'identity'; found 'none'"),
+    ],
+)
+def test_what_small_models_and_memory_may_be(values, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        make_config(None, **values)
+
+
+def test_either_source_of_estimates_may_be_left_out():
+    assert make_config(None, n_inits=0).init_seeds == ()
+    assert make_config(None, proxies_per_task=0).init_seeds == (0,)
+    assert make_config("paper").proxies_per_task == 0  # the paper has gradients alone
+
+
+@pytest.mark.parametrize(
+    ("width", "proxy_width", "expected"),
+    [(64, None, 16), (256, None, 64), (24, None, 16), (8, None, 8), (64, 5, 5), (8, 32, 32)],
+)
+def test_small_models_have_a_quarter_of_the_width_unless_it_is_given(width, proxy_width, expected):
+    assert make_config(None, width=width, proxy_width=proxy_width).for_tasks(8).proxy_width == expected
+
+
+def test_small_models_share_their_seeds_with_nothing():
+    config = RunConfig(n_inits=1000, seed=5)
+    seeds = range(config.proxy_seed, config.proxy_seed + 10**6)
+    assert not any(seed in seeds for seed in (*config.init_seeds, *config.truth_seeds))

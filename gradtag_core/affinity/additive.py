@@ -6,9 +6,9 @@ For task i in subset S, in units of the spread of task i's scores,
     B[i, j] = helpfulness_j + sum over hints of weight_h · hint_h[i, j] + own_ij
 
 with normal priors on `helpfulness` (shared by all tasks), on the weights and on the cells' `own` part, whose variances
-maximise the marginal likelihood (MacKay 1992, "Bayesian interpolation"). With the gradient estimate as a hint this is
-a ridge regression on subset indicators with the estimate as prior mean; without hints it is the linear surrogate of
-task modelling (arXiv 2303.14582) with a shared column effect.
+maximise the marginal likelihood under a wide log-normal prior (MacKay 1992, "Bayesian interpolation"). With the
+gradient estimate as a hint this is a ridge regression on subset indicators with the estimate as prior mean; without
+hints it is the linear surrogate of task modelling (arXiv 2303.14582) with a shared column effect.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,17 @@ from gradtag_core.errors import InvalidInput
 MAX_EVALUATIONS = 60
 START_VARIANCES = (0.8, 0.02, 0.02)  # noise, own, helpfulness; each hint starts like helpfulness
 LOG_BOUNDS = (-12.0, 4.0)
+LOG_SPREAD = 2.0  # of a variance about its start, before data: few data must not drive a variance to nothing
 ROUNDING = 1e-12  # of a level: a smaller spread is none
 
 
 @dataclass(frozen=True)
 class AdditiveFit:
-    """`effects[i, j]`: what co-task j adds to the score of task i, in the metric's unit, diagonal zero; with
-    `standard_errors`, the posterior's. `levels` (n,): the mean score of each task over its training subsets, and
-    `presence[i, j]`: the share of those that held j. `noise` (n,): the spread of a score about the model.
-    `variances`: of noise, own, helpfulness and each hint's weight, relative to the spread of a task's scores.
+    """`effects[i, j]`: what co-task j adds to the score of task i, in the metric's unit, diagonal zero;
+    `standard_errors`: the posterior's, of an effect relative to the mean of its row, which is what ranks co-tasks.
+    `levels` (n,): the mean score of each task over its training subsets, and `presence[i, j]`: the share of those that
+    held j. `noise` (n,): the spread of a score about the model. `variances`: of noise, own, helpfulness and each
+    hint's weight, relative to the spread of a task's scores.
     """
 
     levels: np.ndarray
@@ -145,7 +147,8 @@ class _Evidence:
 
         def loss(log_variances: np.ndarray) -> tuple[float, np.ndarray]:
             point = torch.tensor(log_variances, dtype=torch.float64, requires_grad=True)
-            value = self._negative_log_evidence(point.exp())
+            surprise = ((point - torch.from_numpy(start)) / LOG_SPREAD).square().sum() / 2
+            value = self._negative_log_evidence(point.exp()) + surprise
             value.backward()
             gradient = point.grad
             return float(value.detach()), np.zeros(len(start)) if gradient is None else gradient.numpy()
@@ -184,7 +187,8 @@ class _Evidence:
         return (misfit + volume) / 2
 
     def posterior(self, variances: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of every cell B[i, j], diagonal zero: (n, n) each."""
+        """The mean of every cell B[i, j] and the standard deviation of its distance from the mean of its row, diagonal
+        zero and left out: (n, n) each."""
         noise, own = variances[0], variances[1]
         design, factor, right, _ = self._shared(variances)
         shared = torch.cholesky_solve(right[:, None], factor).squeeze(1)
@@ -194,17 +198,20 @@ class _Evidence:
         for i in range(n_tasks):
             basis, loads = self.basis[i], torch.cat([torch.eye(n_tasks).double(), self.hints[i]], dim=1)
             pulled = own / (noise + own * self.energy[i]) * self.pull[i]
-            left = (
-                loads - (basis * shrink[i]) @ design[i].T
-            )  # what the data of task i leave to the shared part
-            spread = torch.linalg.solve_triangular(factor, left.T, upper=False)
+            left = loads - (basis * shrink[i]) @ design[i].T  # what task i's own data leave to the shared part
             mean[i] = basis @ pulled + left @ shared
-            deviation[i] = (
-                (own * (1 - (basis.square() * shrink[i]).sum(1)) + spread.square().sum(0)).clamp(min=0).sqrt()
-            )
+            spread = torch.linalg.solve_triangular(factor, left.T, upper=False).T
+            basis, spread = (_less_mean_of_others(part, i) for part in (basis, spread))
+            free = own * (1 - 1 / (n_tasks - 1)) - own * (basis.square() * shrink[i]).sum(1)
+            deviation[i] = (free + spread.square().sum(1)).clamp(min=0).sqrt()
         mean.fill_diagonal_(0.0)
         deviation.fill_diagonal_(0.0)
         return mean.numpy(), deviation.numpy()
+
+
+def _less_mean_of_others(rows: Tensor, task: int) -> Tensor:
+    """Each row (n, ...) less the mean of the rows of all tasks but one."""
+    return rows - (rows.sum(0) - rows[task]) / (len(rows) - 1)
 
 
 def _standard(hints: dict[str, np.ndarray], n_tasks: int) -> np.ndarray:

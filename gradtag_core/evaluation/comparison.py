@@ -119,7 +119,7 @@ def compare(estimated: SubsetScores, trained: SubsetScores, evidence: Evidence, 
         "train_size": line(
             agreement(_on_scale_of(ours.values, _by_size(evidence.train_sizes)), truth.values), flops=0.0
         ),
-        **_parts(evidence, matched.subsets, truth.values, metric, line),
+        **_parts(evidence, trained.subsets, truth.values, metric, line),
         "equal_flops": line(
             agreement(budget, per_seed[-1]), flops=n_equal * trained.cost.flops / _n_trainings(trained)
         ),

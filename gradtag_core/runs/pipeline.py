@@ -117,13 +117,14 @@ class Pipeline:
 
     def _scores_without_transfer(self, proxies: SubsetScores | None) -> np.ndarray:
         """What a predictor that knows nothing about transfer says of each task: its score at the base models, or
-        without one its mean over the small models: (n, metrics)."""
+        without one its mean over the small models, or over all their scores where none has it: (n, metrics)."""
         seeds = self.plan.config.init_seeds
         if seeds:
             return np.mean([self.units.base_scores(seed) for seed in seeds], axis=0)
         if proxies is None:
             raise InvalidInput("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
-        return np.stack([proxies.values[proxies.task == i].mean(0) for i in range(self.plan.suite.n_tasks)])
+        of_tasks = [proxies.values[proxies.task == i] for i in range(self.plan.suite.n_tasks)]
+        return np.stack([(own if len(own) else proxies.values).mean(0) for own in of_tasks])
 
     def _group(self, estimated: SubsetScores) -> Grouping:
         config = self.plan.config

@@ -95,13 +95,19 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
             f"`truth` must be at most the number of subsets that are estimated, {len(subsets):,}; "
             f"found {config.truth:,}."
         )
+    proxy_subsets = _proxy_subsets(subsets, config.proxies_per_task * suite.n_tasks, config.seed)
+    if not (config.n_inits or proxy_subsets):
+        raise InvalidInput(
+            f"`n_inits` must be at least 1 where there are too few subsets for small models; found 0 with "
+            f"{len(subsets)} subset{'s' if len(subsets) > 1 else ''}. Set it, or a smaller `subset_size`."
+        )
     return Plan(
         definite.model_copy(update={"model": kind}),
         suite,
         architecture,
         tuple(subsets),
         tuple(subsets[: config.truth]),
-        _proxy_subsets(subsets, config.proxies_per_task * suite.n_tasks, config.seed),
+        proxy_subsets,
         replace(architecture, width=definite.proxy_width or config.width),
     )
 
@@ -124,8 +130,11 @@ def _require_room_for_kernel(config: RunConfig, suite: TaskSuite) -> None:
 
 
 def _proxy_subsets(subsets: Sequence[Subset], n_wanted: int, seed: int) -> tuple[Subset, ...]:
-    """The first subsets of two tasks or more; of all pairs, which come in order, a random choice."""
+    """The first subsets of two tasks or more; of all pairs, which come in order, a random choice. A single subset
+    tells no co-task from another, so none then."""
     eligible = [subset for subset in subsets if len(subset) > 1]
+    if len(eligible) < 2:
+        return ()
     if n_wanted < len(eligible) and eligible == sorted(eligible):
         chosen = np.random.default_rng(seed).permutation(len(eligible))[:n_wanted]
         return tuple(eligible[index] for index in chosen)
@@ -183,7 +192,8 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
         Work(stage, units, cost, _seconds(cost, stage, rates)) for stage, (units, cost) in flops.items()
     )
     full = one_training * len(plan.subsets)
-    feature_bytes = (n_train + n_validation) * dim * 4
+    columns = n_train if config.projection == "identity" else dim
+    feature_bytes = (n_train + n_validation) * columns * 4 if config.n_inits else 0
     return Forecast(work, full, _seconds(full, "truth", rates), feature_bytes)
 
 

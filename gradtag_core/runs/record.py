@@ -42,7 +42,7 @@ TABLE_STAGES: dict[Table, tuple[Stage, ...]] = {
     "proxies": ("proxies",),
     "trained": ("truth",),
 }
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def test_an_estimate_of_two_sources_is_shown_beside_each(open_page, make_run, st
     record.write_scores(record.trained.of_seed_only(10), "proxies")
     table = open_page("affinity").dataframe[1].value.set_index("")
     assert list(table.index)[:3] == ["this estimate", "its small models alone", "its gradients alone"]
-    gradients, estimate = (table.loc[name, "Row Spearman"] for name in ("its gradients alone", "this estimate"))
+    gradients, estimate = (
+        table.loc[name, "Row Spearman"] for name in ("its gradients alone", "this estimate")
+    )
     assert gradients == pytest.approx(estimate)
 
 

@@ -40,6 +40,7 @@ TRAINED = scores("trained", SUBSETS[:30], 0.05, 1, 300.0).join(
 EVIDENCE = Evidence(
     base_scores=np.repeat(DIFFICULTY[:, None], len(METRICS), axis=1), similarity=TRANSFER,
     estimate_flops=45.0, base_flops=5.0, full_flops=500.0,
+    train_sizes=np.arange(1, N_TASKS + 1),
 )  # fmt: skip
 
 
@@ -93,9 +94,62 @@ def test_json_has_every_figure_for_every_line():
         "flops_ratio",
     }
     assert figures | {"row_spearman_ceiling"} <= found.keys()
-    for line in ("constant", "random", "label_similarity", "equal_flops"):
+    for line in ("constant", "random", "label_similarity", "train_size", "equal_flops"):
         assert figures <= found[line].keys()
     json.dumps(found, allow_nan=False)
+
+
+def test_the_sources_of_a_joined_estimate_are_judged_alone():
+    """Gradients on the trained subsets, as the estimate is; small models on the few subsets that they have."""
+    estimated = scores("estimated", SUBSETS, 0.0, 0, 45.0)
+    gradients = scores("estimated", SUBSETS, 0.3, 3, 8.0)
+    proxies = scores("trained", SUBSETS[:12], 0.05, 4, 20.0)
+    joined = replace(EVIDENCE, gradients=gradients, proxies=proxies)
+    found, alone = (compare(estimated, TRAINED, evidence, "f1") for evidence in (joined, EVIDENCE))
+    assert list(found.lines) == [
+        "constant", "random", "label_similarity", "train_size", "gradients", "proxies", "equal_flops",
+    ]  # fmt: skip
+    assert {name: found.lines[name] for name in alone.lines} == alone.lines
+    assert found.estimate == alone.estimate
+    as_estimate = compare(gradients, TRAINED, EVIDENCE, "f1").estimate
+    assert found.lines["gradients"].agreement == as_estimate.agreement
+    assert found.lines["gradients"].flops_ratio == pytest.approx(8 / 500)
+    assert found.lines["proxies"].flops_ratio == pytest.approx(20 / 500)
+    assert 0 < found.lines["proxies"].agreement.row_spearman < 1
+    assert {"gradients", "proxies"} < found.to_json().keys()
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_an_estimate_of_one_source_is_its_own_line():
+    """Small models without gradients still differ from the estimate, which smooths them; gradients alone are it."""
+    estimated = scores("estimated", SUBSETS, 0.0, 0, 45.0)
+    proxies = replace(EVIDENCE, proxies=scores("trained", SUBSETS[:12], 0.05, 4, 20.0))
+    gradients = replace(EVIDENCE, gradients=estimated)
+    lines = compare(estimated, TRAINED, proxies, "f1").lines
+    assert "proxies" in lines and "gradients" not in lines
+    assert not {"proxies", "gradients"} & compare(estimated, TRAINED, gradients, "f1").lines.keys()
+
+
+def test_small_models_that_missed_a_task_are_judged_on_the_rest():
+    few = [subset for subset in SUBSETS if 7 not in subset][:6]
+    evidence = replace(EVIDENCE, proxies=scores("trained", few, 0.0, 4, 20.0))
+    found = compare(scores("estimated", SUBSETS, 0.0, 0, 45.0), TRAINED, evidence, "f1")
+    assert np.isfinite(found.lines["proxies"].agreement.row_spearman)
+
+
+def test_the_size_line_ranks_co_tasks_by_their_examples():
+    """It is right where larger tasks help more, whatever the unit, and as wrong where they harm."""
+    helps = np.argsort(np.argsort(TRANSFER.sum(0))) + 1
+    estimated = scores("estimated", SUBSETS, 0.0, 0, 45.0)
+    ranks = [
+        compare(estimated, TRAINED, replace(EVIDENCE, train_sizes=sizes), "f1").lines["train_size"].agreement
+        for sizes in (helps, 1000 * helps, 1 + helps.max() - helps, np.full(N_TASKS, 5))
+    ]
+    spearman = [found.row_spearman for found in ranks]
+    assert spearman[0] == pytest.approx(spearman[1])
+    assert spearman[0] == pytest.approx(-spearman[2])
+    assert spearman[0] > 0.1
+    assert spearman[3] == 0
 
 
 def test_without_truth_there_is_nothing_to_compare():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from gradtag_core.config import ProjectionKind
 from gradtag_core.errors import GradTagError, InvalidInput
@@ -13,8 +14,9 @@ from gradtag_core.gradients import memory
 from gradtag_core.gradients.features import Featurizer
 from gradtag_core.gradients.projection import make_projection
 from gradtag_core.models.architecture import Architecture
-from gradtag_core.tasks.suite import Rows
+from gradtag_core.tasks.suite import Rows, SplitRule, TaskSuite
 from gradtag_core.training.trainer import Recipe, Trainer
+from tests.gradients.plain_loop import N_TASKS, loop_gradients, multitask
 
 CPU = torch.device("cpu")
 KINDS: tuple[ProjectionKind, ...] = get_args(ProjectionKind)
@@ -189,3 +191,43 @@ def test_flops_close_to_the_forecast(small_suite, base, kind):
     n_examples = len(np.unique(rows.example))
     predicted = base.architecture.featurize_flops(n_examples, len(rows), 12, kind)
     assert 0.4 < counted / predicted < 2.5
+
+
+class TiedWords(nn.Module):
+    """Words of an example, and what a linear map with the same weights makes of their mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(30, 8)
+        self.scores = nn.Linear(8, 30)
+        self.scores.weight = self.words.weight
+        self.back = nn.Linear(30, 8)
+
+    def forward(self, inputs):
+        found = self.words(inputs.long()).mean(1)
+        return torch.tanh(found + self.back(torch.tanh(self.scores(found))))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_of_tied_weights_are_those_of_the_plain_loop(base, kind, monkeypatch):
+    """Projections share what layers read among the rows of an example; most examples have three here."""
+    generator = np.random.default_rng(0)
+    words = generator.integers(30, size=(40, 3)).astype(np.float32)
+    labels = generator.integers(2, size=(40, N_TASKS)).astype(np.int8)
+    suite = TaskSuite("words", ("a", "b", "c"), words, labels, generator.permutation(40), SplitRule(0.5, 0.3))
+    model = multitask(TiedWords(), 8, dtype=torch.float32)
+    monkeypatch.setattr(type(base), "build", lambda *arguments: model)
+    rows = suite.rows("train")
+    assert len(rows) > 2 * len(np.unique(rows.example))
+    expected = loop_gradients(model, torch.from_numpy(words[rows.example]), torch.from_numpy(rows.task))
+
+    featurizer = Featurizer(suite, base, make_projection(kind, 120, seed=0), CPU)
+    featurizer.fit(rows, seed=0)
+    found = featurizer.featurize(rows)
+    matrix = featurizer.projection.lift(torch.eye(featurizer.projection.dim)).T
+    torch.testing.assert_close(found.projected, expected @ matrix, rtol=1e-3, atol=1e-4)
+    assert found.gradient_energy == pytest.approx(float(expected.square().sum(1).mean()), rel=1e-4)
+    kernel = featurizer.kernel(rows, rows)[0]
+    torch.testing.assert_close(kernel, expected @ expected.T, rtol=1e-3, atol=1e-4)
+    if kind in ("pca", "identity"):  # as many dimensions as rows leave nothing out
+        torch.testing.assert_close(found.projected @ found.projected.T, kernel, rtol=1e-3, atol=1e-3)

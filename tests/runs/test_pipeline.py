@@ -12,7 +12,9 @@ import pytest
 from gradtag_core.config import make_config
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.progress import Reporter
+from gradtag_core.runs import truth
 from gradtag_core.runs import units as units_module
+from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.process import launch
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.start import create_run, execute, load_plan, run
@@ -65,7 +67,7 @@ def assert_same(first, second):
 def test_a_run_leaves_everything_a_page_shows(store):
     record = run(make_config(None, **SMALL, truth=4), store)
     summary = record.summary
-    assert list(summary.costs) == ["train", "featurize", "regress", "groups", "truth"]
+    assert list(summary.costs) == ["train", "featurize", "regress", "proxies", "groups", "truth"]
     assert all(cost.flops > 0 and cost.seconds > 0 for cost in summary.costs.values())
     assert summary.seconds == store.get(summary.id).seconds > 0
     affinity, losses = record.affinity(), record.affinity("loss")
@@ -118,19 +120,18 @@ def test_a_change_repeats_only_what_depends_on_it(store, work_done):
     assert repeated(base_epochs=3, n_inits=1, train_groups=False) == {"fit": 1, "featurize": 1, "regress": 1}
 
 
-def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch, work_done):
+def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch):
     config = make_config(None, **SMALL, truth=4)
     expected = run(config, RunStore(store.home.parent / "undisturbed"))
-    work_done.clear()
-    real, calls = units_module.Units.trained, Counter()
+    blocks = count_blocks(monkeypatch)
+    real = UnitCache.put_json
 
-    def breaks_at_the_sixth(self, subset, seed):
-        calls["trained"] += 1
-        if calls["trained"] == 6:
+    def breaks_at_the_last_block(self, stage, key, value):
+        if stage == truth.STAGE and len(list(self.root.glob(f"{stage}/*/*.json"))) == 2:
             raise GradTagError("The disk is full.")
-        return real(self, subset, seed)
+        real(self, stage, key, value)
 
-    monkeypatch.setattr(units_module.Units, "trained", breaks_at_the_sixth)
+    monkeypatch.setattr(UnitCache, "put_json", breaks_at_the_last_block)
     row = execute(store, create_run(store, config).id)
     assert (row.state, row.error) == ("failed", "The disk is full.")
     partial = RunRecord(store.run_folder(row.id))
@@ -140,20 +141,33 @@ def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch
     assert partial.group_scores is not None
     assert partial.trained is None
 
-    before = work_done["fit"]
+    monkeypatch.setattr(UnitCache, "put_json", real)
+    blocks.clear()
     store.reopen(row.id)
     assert execute(store, row.id).state == "done"
-    assert work_done["fit"] == before + 8 - 2  # two of the eight truth trainings were finished
+    assert blocks == [0, 1]  # the small models and one of the two seeds of the truth were finished
     assert_same(RunRecord(store.run_folder(row.id)), expected)
 
 
+def count_blocks(monkeypatch):
+    """How many blocks each call trains."""
+    counts, real = [], truth.fit_and_score
+
+    def counted(trainer, blocks, *args):
+        counts.append(len(blocks))
+        return real(trainer, blocks, *args)
+
+    monkeypatch.setattr(truth, "fit_and_score", counted)
+    return counts
+
+
 def test_a_killed_worker_is_noticed_and_its_run_resumes_to_the_same_result(store, tmp_path):
-    config = make_config(None, **SMALL, truth=10)
+    config = make_config(None, **{**SMALL, "epochs": 30}, truth=10)
     expected = run(config, RunStore(tmp_path / "undisturbed"))
     row = create_run(store, config)
     pid = launch(store, row.id)
     deadline = time.monotonic() + 60
-    while not any((store.home / "cache").glob("trained/*/*.json")):
+    while not any((store.home / "cache").glob(f"{truth.STAGE}/*/*.json")):
         assert time.monotonic() < deadline and store.get(row.id).state in ("queued", "running")
         time.sleep(0.005)
     os.killpg(pid, signal.SIGKILL)

@@ -1,11 +1,15 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
+from gradtag_core.affinity.subsets import pairwise_subsets
 from gradtag_core.config import make_config
 from gradtag_core.errors import InvalidInput
 from gradtag_core.progress import Progress
 from gradtag_core.runs.overall import OverallProgress
-from gradtag_core.runs.plan import forecast, make_plan, mean_training_flops
+from gradtag_core.runs.plan import _proxy_subsets, forecast, make_plan, mean_training_flops
 
 RATES = {"train": 1e9, "featurize": 2e9, "regress": 1e9, "truth": 1e9}
 
@@ -68,8 +72,8 @@ def test_the_forecast_lists_what_will_be_done(small_suite):
     units = {
         work.stage: work.units for work in forecast(plan_for(small_suite, truth=3, n_inits=2), RATES).work
     }
-    assert units == {"train": 2, "featurize": 2, "regress": 2, "groups": 3, "truth": 6}
-    lean = forecast(plan_for(small_suite, train_groups=False), RATES)
+    assert units == {"train": 2, "featurize": 2, "regress": 2, "proxies": 6, "groups": 3, "truth": 6}
+    lean = forecast(plan_for(small_suite, train_groups=False, proxies_per_task=0), RATES)
     assert {work.stage for work in lean.work} == {"train", "featurize", "regress"}
 
 
@@ -89,3 +93,93 @@ def test_overall_progress_without_rates_knows_no_seconds(small_suite):
     fraction, seconds_left = overall(Progress(next(iter(overall._seconds)), 1, 2, 10.0))
     assert 0 < fraction < 1
     assert seconds_left is None
+
+
+def test_small_models_train_on_the_first_subsets_and_more_of_them_on_those_and_others(small_suite):
+    plans = [plan_for(small_suite, proxies_per_task=count) for count in (0, 1, 2, 10)]
+    assert [len(plan.proxy_subsets) for plan in plans] == [0, 4, 6, 6]
+    for plan in plans:
+        assert plan.proxy_subsets == plan.subsets[: len(plan.proxy_subsets)]
+
+
+def test_of_all_pairs_small_models_train_on_a_random_choice(small_suite):
+    def pairs(count, seed=0):
+        return plan_for(small_suite, pairwise=True, proxies_per_task=count, seed=seed).proxy_subsets
+
+    every = [subset for subset in plan_for(small_suite, pairwise=True).subsets if len(subset) == 2]
+    assert pairs(10) == tuple(every)
+    assert len(set(pairs(1))) == 4
+    assert set(pairs(1)) < set(every)
+    assert pairs(1) == pairs(1)
+    assert len({frozenset(pairs(1, seed)) for seed in range(8)}) > 1
+    assert {subset[0] for seed in range(8) for subset in pairs(1, seed)} == {0, 1, 2}
+
+
+def test_the_choice_of_pairs_is_nested():
+    every = pairwise_subsets(9)
+    smaller = [set(_proxy_subsets(every, count, 3)) for count in (1, 5, 9, 20, 35, 36, 99)]
+    assert [len(chosen) for chosen in smaller] == [1, 5, 9, 20, 35, 36, 36]
+    for few, more in pairwise(smaller):
+        assert few <= more
+    assert all(len(subset) == 2 for subset in smaller[-1])
+
+
+def test_small_models_are_narrow_and_learn_faster(small_suite):
+    plan = plan_for(small_suite, width=100, learning_rate=0.01)
+    assert plan.proxy_architecture == replace(plan.architecture, width=25)
+    assert plan.proxy_learning_rate == pytest.approx(0.02)
+    as_wide = plan_for(small_suite, width=12)
+    assert as_wide.proxy_architecture == as_wide.architecture
+    assert as_wide.proxy_learning_rate == as_wide.config.learning_rate
+    assert plan_for(small_suite, proxy_width=5).proxy_architecture.width == 5
+
+
+def test_one_subset_leaves_nothing_for_small_models_to_tell_apart(small_suite):
+    whole = {"subset_size": 4, "n_subsets": None}
+    assert plan_for(small_suite, **whole).proxy_subsets == ()
+    with pytest.raises(InvalidInput, match=r"`n_inits` must be at least 1 .*found 0 with 1 subset\."):
+        plan_for(small_suite, **whole, n_inits=0)
+
+
+def test_without_base_models_their_stages_are_not_forecast(small_suite):
+    found = forecast(plan_for(small_suite, n_inits=0, train_groups=False), RATES)
+    assert [work.stage for work in found.work] == ["proxies"]
+    assert found.feature_bytes == 0
+    assert found.estimate_flops == found.work[0].flops > 0
+
+
+def test_small_models_cost_what_training_charges(small_suite):
+    import torch
+
+    from gradtag_core.training.trainer import Recipe, Trainer
+
+    plan = plan_for(small_suite, width=64, proxies_per_task=1)
+    config = plan.config
+    recipe = Recipe(config.epochs, plan.proxy_learning_rate, config.batch_size, config.weighting)
+    trainer = Trainer(small_suite, plan.proxy_architecture, torch.device("cpu"))
+    charged = sum(trainer.fit(subset, recipe, 0).cost.flops for subset in plan.proxy_subsets)
+    (work,) = (work for work in forecast(plan, RATES).work if work.stage == "proxies")
+    assert work.units == 4
+    assert work.flops == pytest.approx(charged)
+    assert work.seconds == pytest.approx(charged / RATES["truth"])
+
+
+def test_without_a_projection_the_kernel_must_fit_the_memory(small_suite):
+    n_train, n_validation = (
+        sum(len(small_suite.indices(split, task)) for task in range(4)) for split in ("train", "validation")
+    )
+    needed = 4 * n_train * (n_train + n_validation)
+    plan = plan_for(small_suite, projection="identity", memory=1.01 * needed / 2**30)
+    assert forecast(plan, RATES).feature_bytes == needed
+    with pytest.raises(InvalidInput, match=rf"`projection` = identity .* {n_train} training rows .*`memory`"):
+        plan_for(small_suite, projection="identity", memory=0.99 * needed / 2**30)
+    too_little = {"memory": 1e-9}
+    assert plan_for(small_suite, projection="identity", n_inits=0, **too_little).subsets
+    assert plan_for(small_suite, projection="pca", **too_little).subsets
+
+
+def test_without_a_limit_on_memory_the_kernel_has_one_of_its_own(small_suite, monkeypatch):
+    assert plan_for(small_suite, projection="identity").subsets
+    monkeypatch.setattr("gradtag_core.runs.plan.KERNEL_GIBIBYTES", 1e-6)
+    with pytest.raises(InvalidInput, match=r"`memory` \(1e-06 GiB\); found"):
+        plan_for(small_suite, projection="identity")

@@ -25,7 +25,7 @@ def test_the_store_lists_them_and_finds_no_fault():
 @pytest.mark.parametrize("record", SAMPLES, indirect=True)
 def test_they_hold_estimate_truth_groups_and_costs(record):
     summary = record.summary
-    assert summary.costs.keys() == {"train", "featurize", "regress", "groups", "truth"}
+    assert summary.costs.keys() == {"train", "featurize", "regress", "proxies", "groups", "truth"}
     assert len(record.trained.seeds) == 2
     assert sum(map(len, record.grouping.groups)) == len(summary.task_names)
     json.dumps(record.comparison().to_json(), allow_nan=False)

@@ -1,6 +1,7 @@
 """Truth blocks: the same numbers whatever was found and whatever was trained, and what each training cost."""
 
 import time
+from dataclasses import replace
 from threading import Event, Timer
 
 import numpy as np
@@ -17,6 +18,7 @@ from gradtag_core.runs.plan import make_plan
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.truth import TruthBlocks
 from gradtag_core.runs.units import Units
+from gradtag_core.training.trainer import Trainer
 
 SEEDS = (11, 12)
 SUBSETS = [(0, 1), (1, 2), (2, 3), (0, 3), (1, 3), (0, 1, 2), (1, 2, 3)]
@@ -61,6 +63,31 @@ def test_each_training_says_what_it_cost(units_in, tmp_path):
     assert [cost.flops for cost in blocks.costs] == expected
     assert all(cost.seconds > 0 and cost.peak_bytes > 0 for cost in blocks.costs)
     assert blocks.scores().cost.flops == pytest.approx(sum(expected))
+
+
+def test_each_subset_can_start_from_a_seed_of_its_own(units_in, tmp_path):
+    """With another trainer and recipe too; the scores keep the name of the first seed."""
+    units = units_in(tmp_path)
+    architecture = replace(units.plan.architecture, width=5)
+    trainer = Trainer(units.plan.suite, architecture, units.device)
+    recipe = replace(units.recipe(2), learning_rate=0.02)
+
+    def blocks():
+        return TruthBlocks(units, SUBSETS, [11], trainer, recipe, seed_step=1)
+
+    made = blocks()
+    assert len(list(made.train())) == 7
+    expected = [
+        trainer.score(trainer.fit(subset, recipe, 11 + index), subset, "validation")
+        for index, subset in enumerate(SUBSETS)
+    ]
+    scores = made.scores()
+    np.testing.assert_allclose(scores.values, np.concatenate(expected), atol=1e-3)
+    assert scores.seeds == (11,)
+    again = blocks()
+    assert list(again.train()) == []
+    np.testing.assert_array_equal(again.scores().values, scores.values)
+    assert TruthBlocks(units, SUBSETS, [11], trainer, recipe).n_done == 0
 
 
 def test_found_blocks_are_not_trained_again_and_give_the_same_numbers(units_in, tmp_path):

@@ -1,0 +1,115 @@
+"""Joining small models and gradient estimates: which hints are given, what comes back, and that it helps."""
+
+import numpy as np
+import pytest
+
+from gradtag_core.affinity.additive import fit_additive
+from gradtag_core.affinity.joined import join_estimates
+from gradtag_core.affinity.matrix import average
+from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.subsets import pairwise_subsets, random_subsets
+from gradtag_core.config import METRICS
+from gradtag_core.cost import Cost
+
+N_TASKS = 10
+NAMES = tuple(f"t{index}" for index in range(N_TASKS))
+GENERATOR = np.random.default_rng(0)
+TRANSFER = 0.05 * GENERATOR.normal(size=(N_TASKS, N_TASKS))
+SIMILARITY = GENERATOR.uniform(size=(N_TASKS, N_TASKS))
+SIZES = GENERATOR.integers(20, 500, size=N_TASKS)
+SUBSETS = random_subsets(N_TASKS, 4, 60, 0)
+SCALES = np.array([1.0, 2.0, 0.5, 1.5, 3.0])  # of the metrics
+# What linearisation gets wrong, it gets wrong at every base model.
+SEEN_BY_GRADIENTS = TRANSFER + 0.05 * GENERATOR.normal(size=TRANSFER.shape)
+
+
+def scores(source, subsets, noise, seed, transfer=TRANSFER):
+    generator = np.random.default_rng([seed, 1])
+    sums = np.array([sum(transfer[i, j] for j in subset if j != i) for subset in subsets for i in subset])
+    values = 0.6 + SCALES * sums[:, None] + noise * generator.normal(size=(len(sums), len(METRICS)))
+    return SubsetScores.of_seed(NAMES, subsets, values, seed, source, Cost(1e6))
+
+
+PROXIES = scores("trained", SUBSETS[:40], 0.1, 7)
+GRADIENTS = scores("estimated", SUBSETS, 0.02, 0, SEEN_BY_GRADIENTS).join(
+    scores("estimated", SUBSETS, 0.02, 1, SEEN_BY_GRADIENTS)
+)
+
+
+def join(gradients: SubsetScores | None = GRADIENTS, proxies=PROXIES, subsets=SUBSETS, sizes=SIZES):
+    return join_estimates(proxies, subsets, gradients, SIMILARITY, sizes, 3)
+
+
+def row_correlation(values):
+    others = ~np.eye(N_TASKS, dtype=bool)
+    return np.mean([np.corrcoef(values[i, others[i]], TRANSFER[i, others[i]])[0, 1] for i in range(N_TASKS)])
+
+
+def test_every_subset_is_scored_in_every_metric_under_one_seed():
+    joined = join()
+    assert (joined.scores.source, joined.scores.seeds) == ("estimated", (3,))
+    assert joined.scores.subsets == tuple(SUBSETS)
+    assert joined.scores.task_names == NAMES
+    assert joined.scores.values.shape == (sum(map(len, SUBSETS)), len(METRICS))
+    assert joined.standard_errors.shape == (len(METRICS), N_TASKS, N_TASKS)
+    assert (joined.standard_errors[:, ~np.eye(N_TASKS, dtype=bool)] > 0).all()
+    assert (np.diagonal(joined.standard_errors, axis1=1, axis2=2) == 0).all()
+
+
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_each_metric_is_the_additive_model_with_its_hints(with_gradients):
+    joined = join(GRADIENTS if with_gradients else None)
+    for index, metric in enumerate(METRICS):
+        hints = {
+            "label_similarity": SIMILARITY,
+            "train_size": np.repeat(np.log(SIZES)[None], N_TASKS, axis=0),
+        }
+        if with_gradients:
+            hints["gradients"] = average(GRADIENTS, metric).values
+        fit = fit_additive(PROXIES, metric, hints)
+        np.testing.assert_array_equal(joined.scores.of(metric), fit.predict(SUBSETS))
+        np.testing.assert_array_equal(joined.standard_errors[index], fit.standard_errors)
+
+
+def test_the_cost_is_that_of_the_fit():
+    cost = join().scores.cost
+    assert cost.seconds > 0
+    assert 0 < cost.flops != PROXIES.cost.flops
+    doubled = SubsetScores(**{**vars(PROXIES), "cost": Cost(1e15)})
+    assert join(proxies=doubled).scores.cost.flops == cost.flops
+
+
+def test_both_sources_together_are_better_than_each():
+    joined, proxies, gradients = (
+        np.array([row_correlation(average(found, metric).values) for metric in METRICS])
+        for found in (join().scores, join(None).scores, GRADIENTS)
+    )
+    assert joined.mean() > max(proxies.mean(), gradients.mean()) + 0.02
+
+
+def test_a_gradient_estimate_that_is_noise_does_little_harm():
+    noise = SubsetScores(
+        **{**vars(GRADIENTS), "values": np.random.default_rng(9).normal(size=GRADIENTS.values.shape)}
+    )
+    with_noise, without = (
+        row_correlation(average(join(each).scores, "auc").values) for each in (noise, None)
+    )
+    assert with_noise > without - 0.05
+
+
+def test_levels_are_those_of_the_small_models():
+    predicted = join(subsets=SUBSETS[:40]).scores.values
+    for i in range(N_TASKS):
+        own = PROXIES.task == i
+        np.testing.assert_allclose(predicted[own].mean(0), PROXIES.values[own].mean(0))
+
+
+def test_pairs_and_lone_tasks_can_be_asked_for():
+    subsets = pairwise_subsets(N_TASKS)
+    found = average(join(subsets=subsets).scores, "loss")
+    assert np.isfinite(found.values).all()
+    assert row_correlation(found.values) > 0.5
+
+
+def test_tasks_of_one_size_are_no_hint_and_no_fault():
+    assert np.isfinite(join(sizes=np.full(N_TASKS, 50)).scores.values).all()
