@@ -81,8 +81,8 @@ def show_table(matrix: Matrix, grouping: Grouping, stability: Stability | None) 
     if stability is not None:
         st.caption(
             f"Stability: how often two tasks of the group meet again, on average, when the affinities are drawn anew "
-            f"({stability.n_resamples} times: from resampled subsets and initialisations, or within the standard errors "
-            f"of a run that trained small models); the panel “Tasks” has it by task. Tasks in orange meet "
+            f"({stability.n_resamples} times: from resampled subsets and initialisations, or within the standard "
+            f"errors of a run that trained small models); the panel “Tasks” has it by task. Tasks in orange meet "
             f"theirs less than half of the time. Agreement of all groups: {stability.agreement:.2f} ± "
             f"{stability.standard_error:.2f} (adjusted Rand index; 1 is the same groups, 0 chance)."
         )

@@ -128,4 +128,4 @@ def test_a_damaged_run_is_one_sentence(open_page, make_run, store):
     row = make_run()
     (store.run_folder(row.id) / "run.json").write_text('{"format": 99}')
     page = open_page("affinity")
-    assert "must have `format` 1; found 99" in page.error[0].value
+    assert "must have `format` 2; found 99" in page.error[0].value
