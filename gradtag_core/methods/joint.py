@@ -1,0 +1,132 @@
+"""Training one model on all tasks step by step, so that a method can weigh or probe the steps."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gradtag_core.config import METRICS
+from gradtag_core.methods.protocol import Setting
+from gradtag_core.models.architecture import Architecture
+from gradtag_core.tasks.suite import Split
+from gradtag_core.training.metrics import score_logits
+from gradtag_core.training.trainer import entry_weights
+
+SCORED_AT_ONCE = 8192
+
+Choice = TypeVar("Choice")
+
+
+class Batch(NamedTuple):
+    """`inputs` (B, ...), `labels` and `weights` (B, n); the weights carry the share that the batch is of an epoch."""
+
+    inputs: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+class JointData:
+    """The training examples of all tasks, in the batches of `Trainer.fit`."""
+
+    def __init__(self, setting: Setting):
+        data = setting.suite.subset("train", setting.everything)
+        self.n_examples = len(data.examples)
+        self.n_steps = setting.recipe.epochs * ceil(self.n_examples / setting.recipe.batch_size)
+        self._recipe, self._reporter = setting.recipe, setting.reporter
+        self._inputs = torch.from_numpy(setting.suite.inputs[data.examples]).to(setting.device)
+        self._labels = torch.from_numpy(data.labels).to(setting.device)
+        weights = entry_weights(data.mask, setting.recipe.weighting)
+        self._weights = torch.from_numpy(weights).to(setting.device)
+
+    def batches(self, seed: int) -> Iterator[Batch]:
+        """All batches of a training; a seed gives the order that `Trainer.fit` has."""
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(self._recipe.epochs):
+            for part in torch.randperm(self.n_examples, generator=generator).split(self._recipe.batch_size):
+                self._reporter.check()
+                own = part.to(self._inputs.device)
+                weights = self._weights[own] * (self.n_examples / len(own))
+                yield Batch(self._inputs[own], self._labels[own], weights)
+
+
+class JointTraining:
+    """Naive multitask training that can be looked at before each step."""
+
+    def __init__(self, setting: Setting, seed: int):
+        self.data = JointData(setting)
+        self.model = setting.architecture.build(seed).to(setting.device).train()
+        self.optimiser = adam(setting, self.model)
+        self._seed = seed
+        self._step_flops = setting.architecture.step_flops(setting.suite.n_tasks)
+        self.flops = 0.0
+
+    def batches(self) -> Iterator[Batch]:
+        """Each batch before the step that it makes; `flops` count the steps made."""
+        for batch in self.data.batches(self._seed):
+            yield batch
+            self.optimiser.zero_grad(set_to_none=True)
+            task_losses(self.model(batch.inputs), batch).sum().backward()
+            self.optimiser.step()
+            self.flops += len(batch.inputs) * self._step_flops
+
+
+def adam(setting: Setting, network: nn.Module) -> torch.optim.Adam:
+    """The optimiser of `Trainer.fit`."""
+    return torch.optim.Adam(network.parameters(), lr=setting.recipe.learning_rate, fused=True)
+
+
+def task_losses(logits: Float[Tensor, "batch tasks"], batch: Batch) -> Float[Tensor, "tasks"]:
+    """Each task's part of the loss of the batch; their sum is the loss of `Trainer.fit`."""
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        logits, batch.labels, batch.weights, reduction="none"
+    )
+    return losses.sum(0)
+
+
+def gradients(losses: Float[Tensor, "tasks"], parameters: Sequence[Tensor]) -> Float[Tensor, "tasks size"]:
+    """The gradient of each loss at the parameters, flattened into one row; keeps the graph."""
+    each = torch.eye(len(losses), device=losses.device, dtype=losses.dtype)
+    rows = torch.autograd.grad(losses, parameters, each, retain_graph=True, is_grads_batched=True)
+    return torch.cat([row.flatten(1) for row in rows], 1)
+
+
+def gradients_flops(architecture: Architecture) -> float:
+    """One example's forward pass, and a backward pass per task, through its own head, for the shared parameters."""
+    n_tasks = architecture.n_tasks
+    forward, shared = architecture.forward_flops(n_tasks), architecture.forward_flops(0)
+    back_through_heads = forward - shared
+    return forward + back_through_heads + n_tasks * (shared + architecture.backward_flops(0))
+
+
+def score_network(
+    forward: Callable[[Tensor], Tensor], setting: Setting, split: Split
+) -> Float[np.ndarray, "tasks metrics"]:
+    """Every metric of each task on a split, for a network that gives the logits of all tasks."""
+    data = setting.suite.subset(split, setting.everything)
+    inputs = torch.from_numpy(setting.suite.inputs[data.examples])
+    with torch.no_grad():
+        logits = torch.cat([forward(part.to(setting.device)).cpu() for part in inputs.split(SCORED_AT_ONCE)])
+    labels = torch.from_numpy(data.labels).double()
+    return torch.cat([
+        score_logits(logits[rows, task, None].double(), labels[rows, task])
+        for task, rows in enumerate(torch.from_numpy(data.mask.T))
+    ]).numpy()  # fmt: skip
+
+
+def best_on_validation(setting: Setting, networks: Mapping[Choice, Callable[[Tensor], Tensor]]) -> Choice:
+    """The choice whose network has the best mean score; the first of equals."""
+    column = METRICS.index(setting.metric)
+    scores = {
+        choice: float(score_network(network, setting, "validation")[:, column].mean())
+        for choice, network in networks.items()
+    }
+    return max(scores, key=lambda choice: scores[choice])
+
+
+def n_validation_examples(setting: Setting) -> int:
+    """How many examples a network reads to be scored on all tasks."""
+    return len(setting.suite.subset("validation", setting.everything).examples)
