@@ -12,6 +12,7 @@ import tempfile
 import time
 
 from benchmarks.report import publish
+from gradtag_core.runs.stages import ESTIMATE_STAGES
 
 RUNS = {
     "yeast, quick preset": ["--suite", "yeast", "--preset", "quick"],
@@ -19,8 +20,6 @@ RUNS = {
         "--suite", "debian", "--n-tasks", "30", "--n-inits", "3", "--n-subsets", "300", "--subset-size", "5",
     ],
 }  # fmt: skip
-ESTIMATE = ("train", "featurize", "regress")
-
 
 def measure(name: str, options: list[str]) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as home:
@@ -35,8 +34,8 @@ def measure(name: str, options: list[str]) -> dict[str, float | str]:
     return {
         "run": name,
         "wall seconds": wall,
-        **{f"{stage} seconds": costs[stage]["seconds"] for stage in (*ESTIMATE, "groups")},
-        "estimate GFLOPs": sum(costs[stage]["flops"] for stage in ESTIMATE) / 1e9,
+        **{f"{stage} seconds": costs[stage]["seconds"] for stage in (*ESTIMATE_STAGES, "groups")},
+        "estimate GFLOPs": sum(costs[stage]["flops"] for stage in ESTIMATE_STAGES) / 1e9,
         "full training GFLOPs": found["full_training_flops"] / 1e9,
     }
 

@@ -26,6 +26,7 @@ from pages.parts.quantities import plain
 from pages.parts.solver import Matrix, bound_ahead, bound_of
 
 MOVE, MERGE, SPLIT = "Move a task", "Merge two groups", "Split a group"
+MOST_CHANGES = 10  # of the predicted scores
 LISTED_NAMES = 3
 SMALLEST = 1e-12
 Change = Callable[[EditedGrouping], EditedGrouping]
@@ -244,27 +245,23 @@ def _show_scores(matrix: Matrix, edited: EditedGrouping) -> None:
     if not len(order):
         st.caption("No predicted score differs from those of the groups one started from.")
         return
-    before = task_scores(matrix.values, edited.start.labels)
+    before, shown = task_scores(matrix.values, edited.start.labels), order[:MOST_CHANGES]
     table = pd.DataFrame(
         {
-            "Task": [matrix.task_names[task] for task in order],
-            "Group": edited.labels[order] + 1,
-            "Before": before[order],
-            "After": (before + changes)[order],
-            "Change": changes[order],
+            "Task": [plain(matrix.task_names[task]) for task in shown],
+            "Group": [str(edited.labels[task] + 1) for task in shown],
+            "Before": [f"{before[task]:.4f}" for task in shown],
+            "After": [f"{before[task] + changes[task]:.4f}" for task in shown],
+            "Change": [f"{changes[task]:+.4f}" for task in shown],
         }
+    ).set_index("Task")
+    most = f" (the {MOST_CHANGES} that change most, of {len(order)})" if len(order) > MOST_CHANGES else ""
+    st.markdown(f"Predicted scores that change{most}:")
+    st.table(table, border="horizontal")  # a data frame takes the browser longer than a move may
+    st.caption(
+        "The mean estimated affinity over the task's group, itself included; over all tasks these add up to the "
+        "density."
     )
-    number = st.column_config.NumberColumn
-    st.markdown("Predicted scores that change:")
-    st.dataframe(
-        table, hide_index=True, width="stretch", height=min(38 + 35 * len(table), 320),
-        alt="Predicted score of each task before and after the changes.",
-        column_config={
-            "Before": number(format="%.4f", help="Mean estimated affinity over the task's group, itself included; "
-            "over all tasks these add up to the density."),
-            "After": number(format="%.4f"), "Change": number(format="%+.4f"),
-        },
-    )  # fmt: skip
 
 
 def _titles(edited: EditedGrouping) -> list[str]:
