@@ -21,6 +21,7 @@ RUNS = {
     ],
 }  # fmt: skip
 
+
 def measure(name: str, options: list[str]) -> dict[str, float | str]:
     with tempfile.TemporaryDirectory() as home:
         started = time.perf_counter()

@@ -198,7 +198,9 @@ class _Evidence:
         for i in range(n_tasks):
             basis, loads = self.basis[i], torch.cat([torch.eye(n_tasks).double(), self.hints[i]], dim=1)
             pulled = own / (noise + own * self.energy[i]) * self.pull[i]
-            left = loads - (basis * shrink[i]) @ design[i].T  # what task i's own data leave to the shared part
+            left = (
+                loads - (basis * shrink[i]) @ design[i].T
+            )  # what task i's own data leave to the shared part
             mean[i] = basis @ pulled + left @ shared
             spread = torch.linalg.solve_triangular(factor, left.T, upper=False).T
             basis, spread = (_less_mean_of_others(part, i) for part in (basis, spread))

@@ -82,9 +82,7 @@ def _write(record: RunRecord, row: RunRow, truth: bool, groups: bool) -> None:
     half = np.full((n_tasks, len(METRICS)), 0.5)
     fours = random_subsets(n_tasks, 4, 15, seed=0)
     record.write_scores(_scores([*pairwise_subsets(n_tasks), *fours], (0, 1), "estimated"))
-    record.write_arrays(
-        base_scores=half, label_similarity=np.eye(n_tasks), train_sizes=np.full(n_tasks, 10)
-    )
+    record.write_arrays(base_scores=half, label_similarity=np.eye(n_tasks), train_sizes=np.full(n_tasks, 10))
     record.write_grouping(Grouping(LABELS, NAMES, 1.9, 2.0, 1.0, "solved", "SCS", "spectral", None, 2, 0.1))
     if groups:
         record.write_group_scores(GroupScores(half + 0.1, half, Cost(1e10, 1.0, 1)))
