@@ -13,17 +13,17 @@ import numpy as np
 from benchmarks.accuracy_trainings import Trainings, TruthKind, fine_tuned, from_scratch
 from gradtag_core.affinity.additive import fit_additive
 from gradtag_core.affinity.joined import join_estimates
+from gradtag_core.affinity.label_similarity import label_similarity
 from gradtag_core.affinity.matrix import average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS, Metric, RunConfig
 from gradtag_core.cost import Cost, measure
 from gradtag_core.evaluation.agreement import Agreement, agreement, noise_ceiling
-from gradtag_core.evaluation.label_similarity import label_similarity
 from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import Plan, make_plan, mean_training_flops
-from gradtag_core.runs.truth import TRUTH_BLOCK
+from gradtag_core.runs.training_blocks import BLOCK
 from gradtag_core.runs.units import Units
 from gradtag_core.tasks.suite import TaskSuite
 from gradtag_core.training.trainer import Trainer
@@ -248,7 +248,7 @@ class Bench:
 
 
 def _whole_blocks(n_subsets: int, plan: Plan) -> int:
-    return min(TRUTH_BLOCK * ceil(n_subsets / TRUTH_BLOCK), len(plan.subsets))
+    return min(BLOCK * ceil(n_subsets / BLOCK), len(plan.subsets))
 
 
 def filled(values: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ from gradtag_core.config import ProjectionKind
 from gradtag_core.cost import Cost
 from gradtag_core.gradients.features import Featurizer
 from gradtag_core.gradients.projection import Projection, make_projection
-from gradtag_core.runs.truth import TRUTH_BLOCK
+from gradtag_core.runs.training_blocks import BLOCK
 from gradtag_core.runs.units import Units
 
-SAMPLE = 13 * TRUTH_BLOCK  # subsets that are scored by a forward pass each; whole blocks share their truth
+SAMPLE = 13 * BLOCK  # subsets that are scored by a forward pass each; whole blocks share their truth
 SCORED_PROJECTIONS: tuple[ProjectionKind, ...] = ("pca", "gaussian")
 MODES: tuple[ScoringMode, ...] = ("linear", "representer", "paper")
 SEEDS = (1, 2, 4)

@@ -10,7 +10,7 @@ from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.progress import Reporter
-from gradtag_core.runs.truth import TRUTH_BLOCK, TruthBlocks
+from gradtag_core.runs.training_blocks import BLOCK, TrainingBlocks
 from gradtag_core.runs.units import Units
 from gradtag_core.training.trainer import Recipe, Trainer
 
@@ -43,8 +43,8 @@ def from_scratch(
     units: Units, subsets: Sequence[Subset], seed: int, reporter: Reporter, title: str,
     trainer: Trainer | None = None, recipe: Recipe | None = None, seed_step: int = 0,
 ) -> Trainings:  # fmt: skip
-    """Train each subset from scratch; trainer, recipe and seeds are as in `TruthBlocks`."""
-    blocks = TruthBlocks(units, subsets, [seed], trainer, recipe, seed_step)
+    """Train each subset from scratch; trainer, recipe and seeds are as in `TrainingBlocks`."""
+    blocks = TrainingBlocks(units, subsets, [seed], trainer, recipe, seed_step)
     for _ in reporter.track(title, blocks.train(), blocks.n_trainings, blocks.n_done):
         pass
     return Trainings(blocks.scores(), tuple(blocks.costs))
@@ -60,9 +60,9 @@ def fine_tuned(
     recipe = units.recipe(units.plan.config.epochs)
     values: list[np.ndarray] = []
     costs: list[Cost] = []
-    starts = range(0, len(subsets), TRUTH_BLOCK)
+    starts = range(0, len(subsets), BLOCK)
     for start in reporter.track(title, starts, len(starts)):
-        block = [list(subset) for subset in subsets[start : start + TRUTH_BLOCK]]
+        block = [list(subset) for subset in subsets[start : start + BLOCK]]
         key = units.key(FINE_TUNED, units.base_model_key(base_seed), asdict(recipe), seed, block)
         found = units.cache.get_json(FINE_TUNED, key)
         if found is None:

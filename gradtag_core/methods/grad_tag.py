@@ -6,12 +6,12 @@ from functools import reduce
 
 from gradtag_core.affinity.estimate import EstimationSettings, FeaturePair, estimate_scores
 from gradtag_core.affinity.joined import join_estimates
+from gradtag_core.affinity.label_similarity import label_similarity
 from gradtag_core.affinity.matrix import average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset, covering_subsets
 from gradtag_core.config import RunConfig, make_config
 from gradtag_core.cost import Meter, measure
-from gradtag_core.errors import InvalidInput
 from gradtag_core.gradients.features import Featurizer
 from gradtag_core.gradients.projection import make_projection
 from gradtag_core.grouping.cluster import cluster
@@ -82,8 +82,6 @@ def joined_with_small_models(
     setting: Setting, config: RunConfig, gradients: SubsetScores, subsets: list[Subset], meter: Meter
 ) -> SubsetScores:
     """The gradient estimates joined with small models trained on as many subsets as the configuration says."""
-    if setting.label_similarity is None:
-        raise InvalidInput("`label_similarity` must be given to join small models with gradient estimates.")
     width = config.proxy_width or setting.architecture.width
     small = Trainer(setting.suite, replace(setting.architecture, width=width), setting.device)
     rate = config.learning_rate * (setting.architecture.width / width) ** 0.5
@@ -92,7 +90,7 @@ def joined_with_small_models(
         setting, some, "Training small models", meter, small, replace(setting.recipe, learning_rate=rate)
     )
     joined = join_estimates(
-        proxies, subsets, gradients, setting.label_similarity, setting.suite.train_sizes, config.seed
+        proxies, subsets, gradients, label_similarity(setting.suite), setting.suite.train_sizes, config.seed
     )
     meter.flops += joined.scores.cost.flops
     return joined.scores

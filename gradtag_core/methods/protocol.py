@@ -39,8 +39,7 @@ class Setting:
 
     `metric` is what searches maximise and what hyperparameters are chosen by, on the validation split. A method whose
     search would train for more than `search_flops` (None: no limit) trains a sample and says so. `threads` as in
-    `limited_threads`. `label_similarity` (n, n), as in `evaluation.label_similarity`, is needed where small models are
-    joined with gradient estimates.
+    `limited_threads`.
     """
 
     suite: TaskSuite
@@ -52,7 +51,6 @@ class Setting:
     metric: Metric = "auc"
     threads: int = 1
     search_flops: float | None = None
-    label_similarity: np.ndarray | None = None
     reporter: Reporter = field(default_factory=Reporter)
 
     def __post_init__(self) -> None:
@@ -69,12 +67,6 @@ class Setting:
         if self.search_flops is not None and not self.search_flops > 0:
             raise InvalidInput(
                 f"`search_flops` must be above 0, or None for no limit; found {self.search_flops}."
-            )
-        similarity = self.label_similarity
-        if similarity is not None and similarity.shape != (n_tasks, n_tasks):
-            raise InvalidInput(
-                f"`label_similarity` must have a row and a column for each of the {n_tasks} tasks; found shape "
-                f"{similarity.shape}."
             )
 
     @cached_property
@@ -156,15 +148,12 @@ class MethodInfo:
     module: str
     options: Mapping[str, Any] = field(default_factory=dict)
     least_tasks: int = 1
-    needs_similarity: bool = False
 
     def why_not(self, setting: Setting) -> str | None:
         """Why the method does not apply, as a sentence; None where it does."""
         n_tasks = setting.suite.n_tasks
         if n_tasks < self.least_tasks:
             return f"`{self.name}` needs at least {self.least_tasks} tasks; `{setting.suite.name}` has {n_tasks}."
-        if self.needs_similarity and setting.label_similarity is None:
-            return f"`{self.name}` needs `label_similarity` of the tasks; none was given."
         return None
 
 
@@ -226,7 +215,7 @@ METHODS: tuple[MethodInfo, ...] = (
     MethodInfo(
         "grad_tag_accurate", "Grad-TAG, accurate",
         "Groups by gradient estimates at three models, joined with many small trained models.", "grad_tag",
-        {"preset": "accurate"}, 3, True,
+        {"preset": "accurate"}, 3,
     ),
 )  # fmt: skip
 

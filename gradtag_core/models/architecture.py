@@ -76,13 +76,14 @@ class Architecture:
         A random projection costs 2 p times the nonzeros in a row of its matrix per example, since the tasks of an
         example share it, and 2 d per output and row; a factored one 2 d per input and example and per output and row.
         A principal one: both factors of each layer onto about half their directions, three times `dim` coordinates
-        and their leading directions, and a fit to 2,048 rows. The identity writes gradients out.
+        and their leading directions, and a fit to 2,048 rows. The identity: once for logits and
+        once for `kernel_flops`.
         """
         passes = self.forward_flops(self.n_tasks) + self.backward_flops(self.n_tasks)
         first, rest = self._linear_layers(self.n_tasks)
         sizes_in, sizes_out = ([layer[side] for layer in first + rest] for side in (0, 1))
         if projection == "identity":
-            return n_rows * (passes + self.n_parameters)
+            return 2 * n_rows * passes
         if projection == "factored":
             return n_rows * (passes + 2.0 * dim * sum(sizes_out)) + n_examples * 2.0 * dim * sum(sizes_in)
         if projection != "pca":
@@ -94,3 +95,9 @@ class Architecture:
         moments = sum(2 * 2048 * size**2 + 9 * size**3 for size in sizes_in + sizes_out)
         fit = min(n_rows, 2048) * (per_row + 2 * sketch**2) + moments + 9 * sketch**3
         return n_rows * per_row + n_examples * sum(size**2 for size in sizes_in) + fit
+
+    def kernel_flops(self, n_rows: int, n_others: int) -> float:
+        """About what the inner products of rows' gradients with others' cost: of the inputs and of the output
+        gradients of each layer."""
+        first, rest = self._linear_layers(self.n_tasks)
+        return 2.0 * n_rows * n_others * sum(sum(layer) for layer in first + rest)

@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 
 from gradtag_core.affinity.joined import join_estimates
+from gradtag_core.affinity.label_similarity import label_similarity
 from gradtag_core.affinity.matrix import average
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.errors import InvalidInput
-from gradtag_core.evaluation.label_similarity import label_similarity
 from gradtag_core.grouping.cluster import cluster
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.progress import Reporter
@@ -26,7 +26,7 @@ from gradtag_core.runs.plan import Plan, mean_training_flops
 from gradtag_core.runs.record import GroupScores, RunRecord, Summary
 from gradtag_core.runs.stages import STAGE_TITLES, Stage
 from gradtag_core.runs.store import RunRow
-from gradtag_core.runs.truth import TruthBlocks
+from gradtag_core.runs.training_blocks import TrainingBlocks
 from gradtag_core.runs.units import Units
 from gradtag_core.training.trainer import Trainer
 
@@ -112,7 +112,7 @@ class Pipeline:
         plan, units = self.plan, self.units
         trainer = Trainer(plan.suite, plan.proxy_architecture, units.device)
         recipe = replace(units.recipe(plan.config.epochs), learning_rate=plan.proxy_learning_rate)
-        blocks = TruthBlocks(units, plan.proxy_subsets, [plan.config.proxy_seed], trainer, recipe, 1)
+        blocks = TrainingBlocks(units, plan.proxy_subsets, [plan.config.proxy_seed], trainer, recipe, 1)
         return self._train_blocks("proxies", blocks)
 
     def _scores_without_transfer(self, proxies: SubsetScores | None) -> np.ndarray:
@@ -159,10 +159,10 @@ class Pipeline:
         self.record.write_group_scores(GroupScores(grouped, together, costs))
 
     def _train_truth(self) -> None:
-        truth = TruthBlocks(self.units, self.plan.truth_subsets, self.plan.config.truth_seeds)
+        truth = TrainingBlocks(self.units, self.plan.truth_subsets, self.plan.config.truth_seeds)
         self.record.write_scores(self._train_blocks("truth", truth))
 
-    def _train_blocks(self, stage: Stage, blocks: TruthBlocks) -> SubsetScores:
+    def _train_blocks(self, stage: Stage, blocks: TrainingBlocks) -> SubsetScores:
         with closing(blocks.train()) as trainings:
             for _ in self.reporter.track(STAGE_TITLES[stage], trainings, blocks.n_trainings, blocks.n_done):
                 pass

@@ -163,6 +163,8 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     n_train, n_validation = (sum(map(len, parts)) for parts in splits.values())
     n_examples = sum(len(np.unique(np.concatenate(parts))) for parts in splits.values())
     featurize = plan.architecture.featurize_flops(n_examples, n_train + n_validation, dim, config.projection)
+    if config.projection == "identity":
+        featurize += plan.architecture.kernel_flops(n_train + n_validation, n_train)
     rows_per_subset = n_train / suite.n_tasks * float(np.mean([len(subset) for subset in plan.subsets]))
     per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
     one_training = mean_training_flops(plan)

@@ -95,9 +95,8 @@ class Units:
 
     def _features_key(self, seed: int) -> str:
         config = self.plan.config
-        return self.key(
-            "features", self.base_model_key(seed), config.projection, config.proj_dim, config.parameters
-        )
+        dim = None if config.projection == "identity" else config.proj_dim
+        return self.key("features", self.base_model_key(seed), config.projection, dim, config.parameters)
 
     def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
         """Logits and projected gradients of the training and validation rows at the base model of `seed`; without a
@@ -149,9 +148,14 @@ class Units:
 
     def _featurizer(self, seed: int) -> Featurizer:
         config = self.plan.config
-        kind = "factored" if config.projection == "identity" else config.projection  # which then goes unused
+        exact = config.projection == "identity"  # where only logits and inner products are asked for
+        projection = (
+            make_projection("factored", 1, seed)
+            if exact
+            else make_projection(config.projection, config.proj_dim, seed)
+        )
         return Featurizer(
-            self.plan.suite, self.base_model(seed), make_projection(kind, config.proj_dim, seed), self.device,
+            self.plan.suite, self.base_model(seed), projection, self.device,
             self.reporter, config.parameters, None if config.memory is None else int(config.memory * 2**30),
             self.cache.root,
         )  # fmt: skip

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 
@@ -34,12 +33,9 @@ def short_gradients():
 @pytest.fixture(scope="session")
 def setting(planted):
     suite = planted.suite
-    similarity = np.corrcoef(suite.labels.T.astype(float))
     architecture = Architecture("mlp", suite.inputs.shape[1:], 8, suite.n_tasks)
     recipe = Recipe(epochs=4, learning_rate=0.01, batch_size=24, weighting="rows")
-    return Setting(
-        suite, architecture, recipe, torch.device("cpu"), n_groups=2, seed=3, label_similarity=similarity
-    )
+    return Setting(suite, architecture, recipe, torch.device("cpu"), n_groups=2, seed=3)
 
 
 @pytest.fixture(scope="session")

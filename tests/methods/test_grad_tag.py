@@ -66,11 +66,6 @@ def test_one_base_model_is_grad_tag_itself():
     assert find_method("grad_tag_m1").options == find_method("grad_tag").options
 
 
-def test_the_small_models_need_the_similarity_of_labels(setting):
-    with pytest.raises(InvalidInput, match="`grad_tag_accurate` needs `label_similarity`"):
-        run_method("grad_tag_accurate", replace(setting, label_similarity=None))
-
-
 def test_estimates_find_planted_groups(setting, planted):
     longer = replace(setting, metric="loss", recipe=replace(setting.recipe, epochs=15))
     config = method_config(longer, "accurate", None)

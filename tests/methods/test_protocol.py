@@ -21,11 +21,8 @@ NAMES = [info.name for info in METHODS]
 @pytest.fixture(scope="module")
 def setting(setting):
     """Four tasks, since every method runs twice."""
-    similarity = setting.label_similarity[:4, :4]
     architecture = replace(setting.architecture, n_tasks=4)
-    return replace(
-        setting, suite=setting.suite.select(4), architecture=architecture, label_similarity=similarity
-    )
+    return replace(setting, suite=setting.suite.select(4), architecture=architecture)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -110,7 +107,6 @@ def test_an_unknown_method_is_named_with_the_nearest_one():
         ({"n_groups": 5}, "`n_groups`"),
         ({"metric": "recall"}, "`metric`"),
         ({"search_flops": 0.0}, "`search_flops`"),
-        ({"label_similarity": np.eye(3)}, "`label_similarity`"),
     ],
 )
 def test_a_setting_that_breaks_a_rule_is_refused(setting, change, message):

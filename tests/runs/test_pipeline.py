@@ -12,7 +12,7 @@ import pytest
 from gradtag_core.config import make_config
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.progress import Reporter
-from gradtag_core.runs import truth
+from gradtag_core.runs import training_blocks
 from gradtag_core.runs import units as units_module
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.process import launch
@@ -115,6 +115,8 @@ def test_a_change_repeats_only_what_depends_on_it(store, work_done):
     assert repeated(pairwise=True, train_groups=False) == {"regress": 2}
     assert repeated(l2=1e-2, train_groups=False) == {"regress": 2}
     assert repeated(proj_dim=9, train_groups=False) == {"featurize": 2, "regress": 2}
+    assert repeated(projection="identity", train_groups=False)["featurize"] == 2
+    assert repeated(projection="identity", proj_dim=9, train_groups=False) == {}
     assert repeated(n_inits=3, train_groups=False) == {"fit": 1, "featurize": 1, "regress": 1}
     assert repeated(seed=1, n_inits=1, train_groups=False) == {"regress": 1}  # its base model is known
     assert repeated(base_epochs=3, n_inits=1, train_groups=False) == {"fit": 1, "featurize": 1, "regress": 1}
@@ -127,7 +129,7 @@ def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch
     real = UnitCache.put_json
 
     def breaks_at_the_last_block(self, stage, key, value):
-        if stage == truth.STAGE and len(list(self.root.glob(f"{stage}/*/*.json"))) == 2:
+        if stage == training_blocks.STAGE and len(list(self.root.glob(f"{stage}/*/*.json"))) == 2:
             raise GradTagError("The disk is full.")
         real(self, stage, key, value)
 
@@ -151,13 +153,13 @@ def test_a_failure_keeps_what_was_finished_and_resume_goes_on(store, monkeypatch
 
 def count_blocks(monkeypatch):
     """How many blocks each call trains."""
-    counts, real = [], truth.fit_and_score
+    counts, real = [], training_blocks.fit_and_score
 
     def counted(trainer, blocks, *args):
         counts.append(len(blocks))
         return real(trainer, blocks, *args)
 
-    monkeypatch.setattr(truth, "fit_and_score", counted)
+    monkeypatch.setattr(training_blocks, "fit_and_score", counted)
     return counts
 
 
@@ -167,7 +169,7 @@ def test_a_killed_worker_is_noticed_and_its_run_resumes_to_the_same_result(store
     row = create_run(store, config)
     pid = launch(store, row.id)
     deadline = time.monotonic() + 60
-    while not any((store.home / "cache").glob(f"{truth.STAGE}/*/*.json")):
+    while not any((store.home / "cache").glob(f"{training_blocks.STAGE}/*/*.json")):
         assert time.monotonic() < deadline and store.get(row.id).state in ("queued", "running")
         time.sleep(0.005)
     os.killpg(pid, signal.SIGKILL)

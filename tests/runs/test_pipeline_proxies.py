@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from gradtag_core.affinity.joined import join_estimates
+from gradtag_core.affinity.label_similarity import label_similarity
 from gradtag_core.affinity.matrix import average
 from gradtag_core.config import METRICS, make_config
 from gradtag_core.errors import GradTagError, InvalidInput
-from gradtag_core.evaluation.label_similarity import label_similarity
 from gradtag_core.models.device import resolve_device
-from gradtag_core.runs import truth
+from gradtag_core.runs import training_blocks
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import forecast
 from gradtag_core.runs.record import RunRecord
@@ -35,13 +35,13 @@ def small_config(**change):
 @pytest.fixture
 def blocks_trained(monkeypatch):
     """The subsets that are trained rather than found, call by call."""
-    trained, real = [], truth.fit_and_score
+    trained, real = [], training_blocks.fit_and_score
 
     def counted(trainer, blocks, *arguments):
         trained.append([subset for block in blocks for subset, _ in block])
         return real(trainer, blocks, *arguments)
 
-    monkeypatch.setattr(truth, "fit_and_score", counted)
+    monkeypatch.setattr(training_blocks, "fit_and_score", counted)
     return trained
 
 
@@ -164,7 +164,7 @@ def test_two_tasks_have_one_subset_and_gradients_alone(store):
 
 
 def test_only_what_is_new_is_trained(store, blocks_trained, monkeypatch):
-    monkeypatch.setattr(truth, "TRUTH_BLOCK", 5)
+    monkeypatch.setattr(training_blocks, "BLOCK", 5)
 
     def trained(**change):
         blocks_trained.clear()
@@ -189,13 +189,13 @@ def test_small_models_as_wide_as_the_truths_are_not_confused_with_them(store, bl
 
 
 def test_a_run_that_broke_among_the_small_models_resumes_to_the_same_bits(store, monkeypatch, blocks_trained):
-    monkeypatch.setattr(truth, "TRUTH_BLOCK", 3)
+    monkeypatch.setattr(training_blocks, "BLOCK", 3)
     config = small_config(truth=4)
     expected = run(config, RunStore(store.home.parent / "undisturbed"))
     real = UnitCache.put_json
 
     def breaks_at_the_third_block(self, stage, key, value):
-        if stage == truth.STAGE and len(list(self.root.glob(f"{stage}/*/*.json"))) == 2:
+        if stage == training_blocks.STAGE and len(list(self.root.glob(f"{stage}/*/*.json"))) == 2:
             raise GradTagError("The disk is full.")
         real(self, stage, key, value)
 

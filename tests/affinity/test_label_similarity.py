@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradtag_core.evaluation.label_similarity import label_similarity
+from gradtag_core.affinity.label_similarity import label_similarity
 
 
 def test_shared_inputs_give_the_jaccard_index_of_training_positives(small_suite):

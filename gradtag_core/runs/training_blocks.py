@@ -21,12 +21,12 @@ from gradtag_core.runs.units import Units
 from gradtag_core.training.stacked_blocks import Scored, fit_and_score
 from gradtag_core.training.trainer import Recipe, Trainer
 
-TRUTH_BLOCK = 32  # subsets of one seed: what an interruption can cost, a few seconds of training each
+BLOCK = 32  # subsets of one seed: what an interruption can cost, a few seconds of training each
 STAGE = "trained-blocks"
 
 
-class TruthBlocks:
-    """Consecutive subsets of one seed, `TRUTH_BLOCK` to a block: found in the cache, or trained by `train`."""
+class TrainingBlocks:
+    """Consecutive subsets of one seed, `BLOCK` to a block: found in the cache, or trained by `train`."""
 
     def __init__(
         self, units: Units, subsets: Sequence[Subset], seeds: Sequence[int],
@@ -43,9 +43,7 @@ class TruthBlocks:
             for seed in self._seeds
         ]
         self._blocks = [
-            work[start : start + TRUTH_BLOCK]
-            for work in in_order
-            for start in range(0, len(self._subsets), TRUTH_BLOCK)
+            work[start : start + BLOCK] for work in in_order for start in range(0, len(self._subsets), BLOCK)
         ]
         recipe = recipe or units.recipe(units.plan.config.epochs)
         self._recipe = recipe

@@ -11,12 +11,12 @@ from gradtag_core.config import make_config
 from gradtag_core.errors import Cancelled, GradTagError
 from gradtag_core.models.device import limited_threads
 from gradtag_core.progress import Reporter
-from gradtag_core.runs import truth as truth_module
+from gradtag_core.runs import training_blocks
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.pipeline import Pipeline
 from gradtag_core.runs.plan import make_plan
 from gradtag_core.runs.record import RunRecord
-from gradtag_core.runs.truth import TruthBlocks
+from gradtag_core.runs.training_blocks import TrainingBlocks
 from gradtag_core.runs.units import Units
 from gradtag_core.training.trainer import Trainer
 
@@ -27,7 +27,7 @@ SETTINGS = {"width": 8, "epochs": 3, "subset_size": 2, "n_subsets": 6, "n_groups
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(truth_module, "TRUTH_BLOCK", 3)
+    monkeypatch.setattr(training_blocks, "BLOCK", 3)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def units_in(small_suite):
 
 
 def trained(units, subsets=SUBSETS, seeds=SEEDS):
-    blocks = TruthBlocks(units, subsets, seeds)
+    blocks = TrainingBlocks(units, subsets, seeds)
     n_new = len(list(blocks.train()))
     assert blocks.n_done == blocks.n_trainings == len(subsets) * len(seeds)
     return blocks, n_new
@@ -73,7 +73,7 @@ def test_each_subset_can_start_from_a_seed_of_its_own(units_in, tmp_path):
     recipe = replace(units.recipe(2), learning_rate=0.02)
 
     def blocks():
-        return TruthBlocks(units, SUBSETS, [11], trainer, recipe, seed_step=1)
+        return TrainingBlocks(units, SUBSETS, [11], trainer, recipe, seed_step=1)
 
     made = blocks()
     assert len(list(made.train())) == 7
@@ -87,7 +87,7 @@ def test_each_subset_can_start_from_a_seed_of_its_own(units_in, tmp_path):
     again = blocks()
     assert list(again.train()) == []
     np.testing.assert_array_equal(again.scores().values, scores.values)
-    assert TruthBlocks(units, SUBSETS, [11], trainer, recipe).n_done == 0
+    assert TrainingBlocks(units, SUBSETS, [11], trainer, recipe).n_done == 0
 
 
 def test_found_blocks_are_not_trained_again_and_give_the_same_numbers(units_in, tmp_path):
@@ -126,7 +126,7 @@ def test_an_interrupted_truth_ends_with_the_numbers_of_an_undisturbed_one(
 
 def test_a_damaged_block_is_trained_again(units_in, tmp_path):
     first, _ = trained(units_in(tmp_path))
-    path = next(tmp_path.glob(f"{truth_module.STAGE}/*/*.json"))
+    path = next(tmp_path.glob(f"{training_blocks.STAGE}/*/*.json"))
     path.write_text(path.read_text()[:-9])
     units = units_in(tmp_path)
     again, n_new = trained(units)
