@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.tasks.community import community_suite, load_snap_suite
+from gradtag_core.tasks.community import community_suite
 from gradtag_core.tasks.registry import load_suite
-from gradtag_core.tasks.snap import read_ego_network
+from gradtag_core.tasks.snap import read_communities, read_edges, read_ego_network
 from gradtag_core.tasks.suite import TaskSuite
 
 FILES = {"amazon": ("edges.txt", "communities.txt"), "facebook": ("fb_1912.npz",)}
@@ -23,6 +23,7 @@ def load(name: str, data: Path, n_tasks: int | None) -> TaskSuite:
         raise InvalidInput(f"`data` must hold {', '.join(missing)}; found no such file. Give its folder.")
     wanted = n_tasks or 100
     if name == "amazon":
-        return load_snap_suite(*paths, n_tasks=wanted, distinct=True, name=name)
+        edges = read_edges(paths[0])
+        return community_suite(edges, read_communities(paths[1], edges), wanted, distinct=True, name=name)
     edges, circles = read_ego_network(*paths)
     return community_suite(edges, circles, wanted, distinct=True, min_members=LEAST_MEMBERS, name=name)

@@ -1,5 +1,5 @@
 """`python -m gradtag_core`."""
 
-from gradtag_core.cli import main
+from gradtag_core.cli.main import main
 
 main()

@@ -48,15 +48,15 @@ def knob(
     return Field(default, title=title, description=description, json_schema_extra=extra, **rule)
 
 
-def knob_facts(name: str) -> dict[str, str]:
+def knob_facts(config: type[BaseModel], name: str) -> dict[str, str]:
     """`symbol`, `paper` and `stage` of one knob."""
-    facts: Any = RunConfig.model_fields[name].json_schema_extra
+    facts: Any = config.model_fields[name].json_schema_extra
     return facts
 
 
-def paper_reference(name: str) -> str:
+def paper_reference(config: type[BaseModel], name: str) -> str:
     """The knob's symbol and its place in the paper, as one short phrase; empty where it has neither."""
-    facts = knob_facts(name)
+    facts = knob_facts(config, name)
     return ", ".join(filter(None, (facts["symbol"], facts["paper"])))
 
 
@@ -305,7 +305,7 @@ def make_config(preset: str | None = None, **values: Any) -> RunConfig:
     try:
         return RunConfig(**{**PRESETS.get(preset or "", {}), **given})
     except ValidationError as error:
-        raise InvalidInput(_sentence(error)) from error
+        raise InvalidInput(broken_rule(error, RunConfig)) from error
 
 
 def read_config(values: dict[str, Any]) -> RunConfig:
@@ -313,13 +313,13 @@ def read_config(values: dict[str, Any]) -> RunConfig:
     return make_config(None, **values)
 
 
-def _sentence(error: ValidationError) -> str:
+def broken_rule(error: ValidationError, model: type[BaseModel]) -> str:
     """The first broken rule in one sentence."""
     first = error.errors(include_url=False)[0]
     if "ctx" in first and "error" in first["ctx"]:
         return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"`{name}` is not a parameter of a run; the parameters are {quoted(tuple(RunConfig.model_fields), 99)}."
+        return f"`{name}` is not a parameter here; the parameters are {quoted(tuple(model.model_fields), 99)}."
     rule = first["msg"][0].lower() + first["msg"][1:]
     return f"`{name}`: {rule}; found {first['input']!r}."

@@ -40,6 +40,10 @@ class Reporter:
         if self._cancel.is_set():
             raise Cancelled("The work was cancelled on request.")
 
+    def heard_by(self, on_progress: Callable[[Progress], None]) -> "Reporter":
+        """A reporter that is cancelled with this one, and tells `on_progress` alone."""
+        return Reporter(on_progress, self._cancel)
+
     def track(self, stage: str, items: Iterable[Item], total: int, already_done: int = 0) -> Iterator[Item]:
         """Yield `items`, reporting before the first and after each; `already_done` units count in `total`."""
         started = time.perf_counter()

@@ -16,7 +16,7 @@ from pages.parts.state import FOLLOWED, current_run, start_run, store
 def main() -> None:
     """Draw the page."""
     st.title("Estimate affinities")
-    rows = store().list()
+    rows = store().list("run")
     current_run(rows)
     left, right = st.columns([3, 2], gap="large")
     with left:

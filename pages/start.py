@@ -20,7 +20,7 @@ def main() -> None:
         "gains from each other one, without training every combination, and groups the tasks that help each other."
     )
     launcher()
-    rows = store().list()
+    rows = store().list("run")
     row = current_run(rows)
     for running in open_runs(rows):
         follow_run(running)

@@ -20,7 +20,7 @@ def test_every_knob_explains_itself():
     for name, field in RunConfig.model_fields.items():
         assert field.title and field.description, name
         assert field.description.endswith("."), name
-        assert knob_facts(name)["stage"] in (*STAGES, "affinity", ""), name
+        assert knob_facts(RunConfig, name)["stage"] in (*STAGES, "affinity", ""), name
 
 
 def test_every_preset_and_metric_has_its_words():
@@ -47,7 +47,7 @@ def test_the_paper_preset_is_the_papers():
             {"rounding_threshold": 0.1, "rounding": "spectral"},
             r"`rounding_threshold` is used only with `rounding` = threshold",
         ),
-        ({"n_subset": 10}, r"`n_subset` is not a parameter of a run; the parameters are `suite`"),
+        ({"n_subset": 10}, r"`n_subset` is not a parameter here; the parameters are `suite`"),
         ({"device": "tpu"}, r"`device`: .*found 'tpu'"),
     ],
 )

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gradtag_core import cli
+from gradtag_core.cli import main as cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

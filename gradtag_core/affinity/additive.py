@@ -11,23 +11,21 @@ gradient estimate as a hint this is a ridge regression on subset indicators with
 hints it is the linear surrogate of task modelling (arXiv 2303.14582) with a shared column effect.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from gradtag_core.affinity.additive_evidence import Evidence
+from gradtag_core.affinity.membership import Membership
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
-from gradtag_core.config import Metric
-from gradtag_core.errors import InvalidInput
+from gradtag_core.config import METRICS, Metric
+from gradtag_core.errors import InvalidInput, quoted
 
-MAX_EVALUATIONS = 60
-START_VARIANCES = (0.8, 0.02, 0.02)  # noise, own, helpfulness; each hint starts like helpfulness
-LOG_BOUNDS = (-12.0, 4.0)
-LOG_SPREAD = 2.0  # of a variance about its start, before data: few data must not drive a variance to nothing
-ROUNDING = 1e-12  # of a level: a smaller spread is none
+ROUNDING = 1e-12  # of a level, or of a hint's largest value: a smaller spread is none
+MODEL_VARIANCES = ("noise", "own", "helpfulness")
 
 
 @dataclass(frozen=True)
@@ -49,192 +47,171 @@ class AdditiveFit:
 
     def predict(self, subsets: Sequence[Subset]) -> np.ndarray:
         """f(S, i) for each task of each subset, in order: (sum of sizes,)."""
-        membership, task = _membership(subsets, len(self.levels))
-        absent = np.einsum("ij,ij->i", self.presence, self.effects)
-        return self.levels[task] - absent[task] + np.einsum("ej,ej->e", membership, self.effects[task])
+        return predict([self], subsets)[:, 0]
 
 
-def fit_additive(scores: SubsetScores, metric: Metric, hints: dict[str, np.ndarray]) -> AdditiveFit:
-    """Fit the model to scores of trained subsets, averaged over their seeds; `hints` (n, n) by name, in any unit.
+def predict(fits: Sequence[AdditiveFit], subsets: Sequence[Subset]) -> np.ndarray:
+    """What every fit says of each task of each subset, in order: (sum of sizes, fits)."""
+    members = Membership.of(subsets, len(fits[0].levels))
+    without = [fit.levels - np.einsum("ij,ij->i", fit.presence, fit.effects) for fit in fits]
+    effects, found = np.stack([fit.effects for fit in fits], -1), np.stack(without, -1)[members.members]
+    for places, companions in members.blocks(np.repeat(np.arange(len(subsets)), members.sizes)):
+        total, task = found[places], members.members[places]
+        for companion in companions.T:  # the task itself is among them, with an effect of zero
+            total += effects[task, companion]
+        found[places] = total
+    return found
 
-    Hints are centred and scaled row by row, since only the order of co-tasks matters; rows that do not vary say
-    nothing. Raises `InvalidInput` when no task was scored twice.
-    """
-    table = scores.mean_over_seeds()
-    task = table["task"].to_numpy()
-    value = table[metric].to_numpy(dtype=np.float64)
-    n_tasks = len(scores.task_names)
-    members = np.zeros((len(scores.subsets), n_tasks))
-    for index, subset in enumerate(scores.subsets):
-        members[index, list(subset)] = 1.0
-    membership = members[table["subset"].to_numpy()]
-    membership[np.arange(len(task)), task] = 0.0
 
-    counts = np.bincount(task, minlength=n_tasks)
-    if counts.max(initial=0) < 2:
-        raise InvalidInput(
-            "The trained subsets must score some task twice or more; "
-            f"found {len(scores.subsets)} subsets, no two with a task in common."
-        )
-    levels = np.array([value[task == i].mean() if counts[i] else value.mean() for i in range(n_tasks)])
-    spread = np.array([value[task == i].std() if counts[i] > 1 else 0.0 for i in range(n_tasks)])
-    spread[spread <= ROUNDING * np.abs(levels)] = 0.0  # a mean may miss its equal scores by a rounding
-    presence = np.stack(
-        [membership[task == i].mean(0) if counts[i] else np.zeros(n_tasks) for i in range(n_tasks)]
-    )
-    scale = np.where(spread > 0, spread, np.median(spread[spread > 0]) if (spread > 0).any() else 1.0)
-    evidence = _Evidence.of(
-        task, (value - levels[task]) / scale[task], membership - presence[task], _standard(hints, n_tasks)
-    )
-    variances, flops = evidence.maximise()
-    effects, errors = evidence.posterior(variances)
-    names = ("noise", "own", "helpfulness", *hints)
-    return AdditiveFit(
-        levels, presence, effects * scale[:, None], errors * scale[:, None],
-        scale * float(variances[0]) ** 0.5, dict(zip(names, variances.tolist(), strict=True)), flops,
-    )  # fmt: skip
+def fit_additive(scores: SubsetScores, metric: Metric, hints: Mapping[str, np.ndarray]) -> AdditiveFit:
+    """`AdditiveDesign.fit` of one metric alone, whose FLOPs are those of the design too."""
+    design = AdditiveDesign.of(scores)
+    fit = design.fit(metric, hints)
+    return replace(fit, flops=design.flops + fit.flops)
 
 
 @dataclass(frozen=True)
-class _Evidence:
-    """The data of every task in the eigenbasis of its own design X_i, at most r directions (the rest sees no data).
+class AdditiveDesign:
+    """Who was trained with whom, factored once for all metrics, and the scores averaged over seeds.
 
-    With A_i = [identity, hints of task i] (n, q): `energy` (n, r) the eigenvalues of X_iᵀX_i, `basis` (n, n, r),
-    `pull` (n, r) = basisᵀ X_iᵀ y_i, `size` (n,) scores, `square` = Σ y². Cells of a task that no data reach keep
-    their prior.
+    Entries (E,) are in the order of their `task`, whose first is at `start`. Of the directions in which task i's scores
+    can tell co-tasks apart, from `bounds[i]` to `bounds[i + 1]`: `energy` (N,) and `basis` (n, N), the eigenvalues and
+    eigenvectors of X_iᵀX_i, with X_i the indicators of co-tasks less their mean, `presence[i]`.
     """
 
-    energy: Tensor
-    basis: Tensor
-    pull: Tensor
-    size: Tensor
-    square: float
-    hints: Tensor  # (n, n, h)
+    scores: SubsetScores
+    membership: Membership
+    task: np.ndarray
+    subset: np.ndarray
+    values: np.ndarray
+    start: np.ndarray
+    presence: np.ndarray
+    bounds: np.ndarray
+    energy: np.ndarray
+    basis: np.ndarray
+    flops: float
 
     @classmethod
-    def of(cls, task: np.ndarray, y: np.ndarray, x: np.ndarray, hints: np.ndarray) -> "_Evidence":
-        n_tasks = x.shape[1]
-        sizes = np.bincount(task, minlength=n_tasks)
-        rank = int(min(n_tasks, sizes.max()))
-        energy, pull = np.zeros((n_tasks, rank)), np.zeros((n_tasks, rank))
-        basis = np.zeros((n_tasks, n_tasks, rank))
+    def of(cls, scores: SubsetScores) -> "AdditiveDesign":
+        """Raises `InvalidInput` for fewer than two tasks, when no task was scored twice, and for subsets that repeat a
+        task or were not trained with the task that they score. A singular value decomposition of a by b, a ≥ b, is
+        charged 6 a b² + 20 b³ FLOPs (Golub and Van Loan, section 8.6)."""
+        n_tasks = len(scores.task_names)
+        if n_tasks < 2:
+            raise InvalidInput(f"`scores` must be of two tasks or more, to have co-tasks; found {n_tasks}.")
+        membership = Membership.of(scores.subsets, n_tasks)
+        table = scores.mean_over_seeds()
+        task, subset = table["task"].to_numpy(), table["subset"].to_numpy()
+        order = np.argsort(task, kind="stable")
+        task, subset = task[order], subset[order]
+        _require_repeats(task, subset)
+        start = np.searchsorted(task, np.arange(n_tasks + 1))
+        presence = np.zeros((n_tasks, n_tasks))
+        energies, bases, flops = [], [], 0.0
         for i in range(n_tasks):
-            own = task == i
-            if not own.any():
-                continue
-            left, singular, right = np.linalg.svd(x[own], full_matrices=False)
-            found = len(singular)
-            energy[i, :found] = singular**2
-            basis[i, :, :found] = right.T
-            pull[i, :found] = singular * (left.T @ y[own])
-        tensor = torch.from_numpy
+            own = np.zeros((start[i + 1] - start[i], n_tasks))
+            for places, members in membership.blocks(subset[start[i] : start[i + 1]]):
+                own[places[:, None], members] = 1.0
+            _require_membership(own[:, i], scores.task_names[i])
+            own[:, i] = 0.0
+            presence[i] = own.mean(0) if len(own) else 0.0
+            _, singular, right = np.linalg.svd(own - presence[i], full_matrices=False)
+            energies.append(singular**2)
+            bases.append(right.T)
+            flops += 6.0 * max(own.shape) * min(own.shape) ** 2 + 20.0 * min(own.shape) ** 3
         return cls(
-            tensor(energy), tensor(basis), tensor(pull), tensor(sizes.astype(np.float64)), float(y @ y),
-            tensor(hints),
+            scores, membership, task, subset, table[list(METRICS)].to_numpy(dtype=np.float64)[order], start,
+            presence, np.cumsum([0, *map(len, energies)]), np.concatenate(energies),
+            np.concatenate(bases, axis=1), flops,
         )  # fmt: skip
 
-    @property
-    def n_shared(self) -> int:
-        """Unknowns that all tasks share: one helpfulness per task and one weight per hint."""
-        return self.basis.shape[1] + self.hints.shape[2]
+    def fit(self, metric: Metric, hints: Mapping[str, np.ndarray]) -> AdditiveFit:
+        """The model of one metric; `hints` (n, n) by name, in any unit; its FLOPs are without the design's.
 
-    def maximise(self) -> tuple[Tensor, float]:
-        """The variances (noise, own, helpfulness, hints...) of largest marginal likelihood, and the FLOPs."""
-        from scipy.optimize import minimize  # half a second to import, which pages must not wait for
-
-        n_hints = self.hints.shape[2]
-        start = np.log(np.array([*START_VARIANCES, *([START_VARIANCES[2]] * n_hints)]))
-
-        def loss(log_variances: np.ndarray) -> tuple[float, np.ndarray]:
-            point = torch.tensor(log_variances, dtype=torch.float64, requires_grad=True)
-            surprise = ((point - torch.from_numpy(start)) / LOG_SPREAD).square().sum() / 2
-            value = self._negative_log_evidence(point.exp()) + surprise
-            value.backward()
-            gradient = point.grad
-            return float(value.detach()), np.zeros(len(start)) if gradient is None else gradient.numpy()
-
-        found = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=[LOG_BOUNDS] * len(start),
-            options={"maxfun": MAX_EVALUATIONS},
+        Hints are centred and scaled row by row, since only the order of co-tasks matters; rows that do not vary say
+        nothing, nor do cells that are NaN. Raises `InvalidInput` for scores that are not finite and for hints that
+        are infinite, of another shape or named like a variance of the model.
+        """
+        value = self.values[:, METRICS.index(metric)]
+        if not np.isfinite(self.scores.of(metric)).all():
+            bad = np.unique(self.scores.task[~np.isfinite(self.scores.of(metric))])
+            names = [self.scores.task_names[int(task)] for task in bad]
+            raise InvalidInput(
+                f"The scores of `{metric}` must be finite numbers; some of {quoted(names)} are not. "
+                "Leave these trainings out, or repeat them with a lower `learning_rate`."
+            )
+        levels, scale = self._levels_and_scale(value)
+        y = (value - levels[self.task]) / scale[self.task]
+        evidence = Evidence(
+            self.bounds, self.energy, self.basis, self._pull(y), float(len(y)), float(y @ y),
+            _standard(hints, len(levels)),
         )  # fmt: skip
-        n_tasks, rank = self.energy.shape
-        per_evaluation = 6.0 * n_tasks * rank * self.n_shared**2 + self.n_shared**3
-        return torch.from_numpy(np.exp(found.x)), found.nfev * per_evaluation
+        variances, flops = evidence.maximise()
+        effects, errors, more_flops = evidence.posterior(variances)
+        return AdditiveFit(
+            levels, self.presence, effects * scale[:, None], errors * scale[:, None], scale * variances[0] ** 0.5,
+            dict(zip((*MODEL_VARIANCES, *hints), variances.tolist(), strict=True)), flops + more_flops,
+        )  # fmt: skip
 
-    def _shared(self, variances: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Design of the shared unknowns in the eigenbases (n, r, q), their posterior precision's factor, its right
-        hand side, and their prior variances; each task's own part is integrated out."""
-        noise, own, helpfulness, hints = variances[0], variances[1], variances[2], variances[3:]
-        prior = torch.cat([helpfulness.expand(self.basis.shape[1]), hints])
-        design = torch.cat([self.basis, self.basis.transpose(1, 2).bmm(self.hints).transpose(1, 2)], dim=1)
-        weight = 1 / (noise + own * self.energy)
-        scaled = (design * (self.energy.sqrt() * weight.sqrt())[:, None]).transpose(0, 1).flatten(1)
-        factor = torch.linalg.cholesky(torch.diag(1 / prior) + scaled @ scaled.T)
-        return design, factor, torch.einsum("iqb,ib->q", design, weight * self.pull), prior
+    def _levels_and_scale(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean of every task's scores, and their spread or, where there is none, that of a typical task."""
+        own = [value[first:last] for first, last in pairwise(self.start)]
+        levels = np.array([each.mean() if len(each) else value.mean() for each in own])
+        spread = np.array([each.std() if len(each) else 0.0 for each in own])
+        spread[spread <= ROUNDING * np.abs(levels)] = 0.0  # a mean may miss its equal scores by a rounding
+        typical = np.median(spread[spread > 0]) if (spread > 0).any() else 1.0
+        return levels, np.where(spread > 0, spread, typical)
 
-    def _negative_log_evidence(self, variances: Tensor) -> Tensor:
-        noise, own = variances[0], variances[1]
-        _, factor, right, prior = self._shared(variances)
-        weight = 1 / (noise + own * self.energy)
-        fit = torch.linalg.solve_triangular(factor, right[:, None], upper=False).square().sum()
-        misfit = (self.square - (own * weight * self.pull**2).sum()) / noise - fit
-        volume = (
-            self.size.sum() * noise.log()
-            + torch.log1p(own * self.energy / noise).sum()
-            + 2 * factor.diagonal().log().sum()
-            + prior.log().sum()
+    def _pull(self, y: np.ndarray) -> np.ndarray:
+        """basisᵀ X_iᵀ y_i of every task, (N,); its y_i sum to zero, so that the design need not be centred."""
+        toward = self.membership.sums(self.task, self.subset, y[:, None])[:, :, 0]
+        return np.einsum("jd,dj->d", self.basis, np.repeat(toward, np.diff(self.bounds), axis=0))
+
+
+def _require_repeats(task: np.ndarray, subset: np.ndarray) -> None:
+    if np.bincount(task).max(initial=0) < 2:
+        raise InvalidInput(
+            "The trained subsets must score some task twice or more; "
+            f"found {len(np.unique(subset))} subsets, no two with a task in common."
         )
-        return (misfit + volume) / 2
-
-    def posterior(self, variances: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """The mean of every cell B[i, j] and the standard deviation of its distance from the mean of its row, diagonal
-        zero and left out: (n, n) each."""
-        noise, own = variances[0], variances[1]
-        design, factor, right, _ = self._shared(variances)
-        shared = torch.cholesky_solve(right[:, None], factor).squeeze(1)
-        shrink = own * self.energy / (noise + own * self.energy)
-        n_tasks = self.basis.shape[1]
-        mean, deviation = torch.empty(n_tasks, n_tasks).double(), torch.empty(n_tasks, n_tasks).double()
-        for i in range(n_tasks):
-            basis, loads = self.basis[i], torch.cat([torch.eye(n_tasks).double(), self.hints[i]], dim=1)
-            pulled = own / (noise + own * self.energy[i]) * self.pull[i]
-            left = (
-                loads - (basis * shrink[i]) @ design[i].T
-            )  # what task i's own data leave to the shared part
-            mean[i] = basis @ pulled + left @ shared
-            spread = torch.linalg.solve_triangular(factor, left.T, upper=False).T
-            basis, spread = (_less_mean_of_others(part, i) for part in (basis, spread))
-            free = own * (1 - 1 / (n_tasks - 1)) - own * (basis.square() * shrink[i]).sum(1)
-            deviation[i] = (free + spread.square().sum(1)).clamp(min=0).sqrt()
-        mean.fill_diagonal_(0.0)
-        deviation.fill_diagonal_(0.0)
-        return mean.numpy(), deviation.numpy()
 
 
-def _less_mean_of_others(rows: Tensor, task: int) -> Tensor:
-    """Each row (n, ...) less the mean of the rows of all tasks but one."""
-    return rows - (rows.sum(0) - rows[task]) / (len(rows) - 1)
+def _require_membership(held: np.ndarray, name: str) -> None:
+    if not held.all():
+        raise InvalidInput(
+            f"Every subset must hold the task whose score it gives; {int((held == 0).sum())} that score `{name}` "
+            "do not. Correct the table of scores."
+        )
 
 
-def _standard(hints: dict[str, np.ndarray], n_tasks: int) -> np.ndarray:
+def _standard(hints: Mapping[str, np.ndarray], n_tasks: int) -> np.ndarray:
     """Every hint with rows of mean zero and spread one off the diagonal, which is zero: (n, n, hints)."""
-    standard = [np.zeros((n_tasks, n_tasks, 0))]
-    for values in hints.values():
-        others = np.where(np.eye(len(values), dtype=bool), np.nan, values)
-        centred = others - np.nanmean(others, axis=1, keepdims=True)
-        spread = np.nanstd(centred, axis=1, keepdims=True)
-        scaled = np.nan_to_num(centred / np.where(spread > 1e-12, spread, np.inf))
-        standard.append(scaled[:, :, None])
-    return np.concatenate(standard, axis=-1)
+    standard = np.zeros((n_tasks, n_tasks, len(hints)))
+    for index, (name, values) in enumerate(hints.items()):
+        _require_usable_hint(name, np.asarray(values), n_tasks)
+        said = np.isfinite(values) & ~np.eye(n_tasks, dtype=bool)
+        others = np.where(said, values, 0.0)
+        largest = np.abs(others).max(1, keepdims=True)
+        others = others / np.where(largest > 0, largest, 1.0)
+        count = np.maximum(said.sum(1, keepdims=True), 1)
+        centred = np.where(said, others - others.sum(1, keepdims=True) / count, 0.0)
+        spread = np.sqrt((centred**2).sum(1, keepdims=True) / count)
+        standard[:, :, index] = centred / np.where(spread > ROUNDING, spread, np.inf)
+    return standard
 
 
-def _membership(subsets: Sequence[Subset], n_tasks: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each task of each subset, its companions as indicators (E, n), and the task (E,)."""
-    task = np.concatenate([np.asarray(subset) for subset in subsets])
-    membership = np.zeros((len(task), n_tasks))
-    start = 0
-    for subset in subsets:
-        membership[start : start + len(subset), list(subset)] = 1.0
-        start += len(subset)
-    membership[np.arange(len(task)), task] = 0.0
-    return membership, task
+def _require_usable_hint(name: str, values: np.ndarray, n_tasks: int) -> None:
+    if name in MODEL_VARIANCES:
+        raise InvalidInput(
+            f"A hint must not be named like a variance of the model, {MODEL_VARIANCES}; found `{name}`."
+        )
+    off_diagonal = ~np.eye(n_tasks, dtype=bool)
+    if values.shape != (n_tasks, n_tasks):
+        raise InvalidInput(
+            f"The hint `{name}` must be a table of {n_tasks} by {n_tasks} tasks; found the shape {values.shape}."
+        )
+    if np.isinf(values[off_diagonal]).any():
+        raise InvalidInput(
+            f"The hint `{name}` must not be infinite; {int(np.isinf(values[off_diagonal]).sum())} cells are. "
+            "Give NaN where nothing is known."
+        )

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradtag_core.affinity.additive import fit_additive
-from gradtag_core.affinity.matrix import average
+from gradtag_core.affinity.additive import AdditiveDesign, predict
+from gradtag_core.affinity.membership import Membership, pair_means
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS
 from gradtag_core.cost import measure
+from gradtag_core.errors import InvalidInput
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,50 @@ def join_estimates(
 
     Its hints are the affinity by gradients where there is one, `similarity` (n, n) of the tasks' labels and the
     logarithm of the co-task's `train_sizes` (n,); the fit decides what each is worth. `seed` labels the scores;
-    their cost is that of the fit alone. Levels are those of the small models: the order of co-tasks is meant.
+    their cost is that of the fit and the prediction alone, Σ |S|² FLOPs a metric. Levels are those of the small models:
+    the order of co-tasks is meant. Raises `InvalidInput` for sizes below one, and for gradients that are not finite
+    or of other tasks.
     """
+    _require_sizes(train_sizes, proxies.task_names)
     n_tasks = len(proxies.task_names)
     free = {"label_similarity": similarity, "train_size": np.tile(np.log(train_sizes), (n_tasks, 1))}
-    columns, errors = [], []
     with measure() as meter:
-        for metric in METRICS:
-            hints = dict(free)
-            if gradients is not None:
-                hints["gradients"] = average(gradients, metric).values
-            fit = fit_additive(proxies, metric, hints)
-            columns.append(fit.predict(subsets))
-            errors.append(fit.standard_errors)
-            meter.flops += fit.flops
-    values = np.stack(columns, axis=1)
+        design = AdditiveDesign.of(proxies)
+        meter.flops += design.flops
+        affinity = None if gradients is None else _gradient_affinity(gradients, proxies.task_names)
+        fits = []
+        for index, metric in enumerate(METRICS):
+            hints = free if affinity is None else {**free, "gradients": affinity[:, :, index]}
+            fits.append(design.fit(metric, hints))
+            meter.flops += fits[-1].flops
+        values = predict(fits, subsets)
+        meter.flops += float(len(METRICS) * sum(len(subset) ** 2 for subset in subsets))
     scores = SubsetScores.of_seed(proxies.task_names, subsets, values, seed, "estimated", meter.cost)
-    return JoinedEstimate(scores, np.stack(errors))
+    return JoinedEstimate(scores, np.stack([fit.standard_errors for fit in fits]))
+
+
+def _gradient_affinity(gradients: SubsetScores, task_names: tuple[str, ...]) -> np.ndarray:
+    """The affinity by gradients off the diagonal, (n, n, metrics); NaN where no subset holds both tasks."""
+    if gradients.task_names != task_names:
+        raise InvalidInput(
+            f"`gradients` must be of the tasks of the small models in their order, {list(task_names[:5])}...; "
+            f"found {list(gradients.task_names[:5])}..."
+        )
+    if not np.isfinite(gradients.values).all():
+        raise InvalidInput(
+            f"`gradients` must be finite numbers; {int((~np.isfinite(gradients.values)).sum())} scores are not."
+        )
+    table = gradients.mean_over_seeds()
+    return pair_means(
+        Membership.of(gradients.subsets, len(task_names)), table["task"].to_numpy(), table["subset"].to_numpy(),
+        table[list(METRICS)].to_numpy(dtype=np.float64),
+    )  # fmt: skip
+
+
+def _require_sizes(train_sizes: np.ndarray, task_names: tuple[str, ...]) -> None:
+    found = np.asarray(train_sizes, dtype=np.float64)
+    if found.shape != (len(task_names),) or not (found >= 1).all():
+        raise InvalidInput(
+            f"`train_sizes` must be {len(task_names)} numbers of training examples, one per task and each 1 or more; "
+            f"found the shape {found.shape}, the smallest {found.min(initial=np.inf):g}."
+        )

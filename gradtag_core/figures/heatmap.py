@@ -29,6 +29,7 @@ LONGEST_LABEL = 24
 EASILY_READ = 60  # larger maps have no gaps between cells, and one can zoom in
 MOST_DETAILED = 200  # the texts of larger maps would be tens of megabytes
 MOST_SELECTABLE = 60  # a marker per cell makes larger maps slow to load
+POINT_PIXELS = 2
 CLIPPED_SHARE = 1.0  # per cent of the cells at the ends of the colour map
 
 
@@ -78,7 +79,8 @@ def affinity_heatmap(
         )
     )  # fmt: skip
     if selectable and details is not None:
-        figure.add_trace(_markers(labels, details, template))
+        figure.add_traces(_markers(labels, details, template))
+        figure.update_layout(hoverdistance=-1)  # no cell is too large
     figure.update_layout(_axes(labels, bool(title)))
     if group_labels is not None:
         figure.update_layout(shapes=_frames(np.asarray(group_labels)[order], theme))
@@ -93,7 +95,11 @@ def symmetric_range(*matrices: np.ndarray) -> float:
 
 
 def _height(labels: list[str]) -> int:
-    """Pixels for square cells in half a wide page, and below them the labels and the title of the axis."""
+    """Pixels for square cells in half a wide page, and below them the labels and the title of the axis.
+
+    Only the width of a figure follows its window. Cells do too: square ones would leave a narrow window blank below the
+    map, with every second label left out, and a wide one blank beside it.
+    """
     below = _tick_size(len(labels)) * 0.55 * max(map(len, labels))
     return int(110 + np.clip(40 * len(labels), 200, 440) + below)
 
@@ -137,16 +143,28 @@ def _hover(
     return details, template + "<extra></extra>"
 
 
-def _markers(labels: list[str], details: np.ndarray, template: str) -> go.Scatter:
-    """An invisible marker on every cell off the diagonal."""
-    rows, columns = np.nonzero(~np.eye(len(labels), dtype=bool))
+def _markers(labels: list[str], details: np.ndarray, template: str) -> list[go.Scatter]:
+    """Invisible points in the middle of every cell: the nearest is that of the cell one points at.
+
+    They are smaller than a cell of any window, since a point inside several markers is not told by its distance. The
+    diagonal has silent ones, for else a neighbour of it would answer.
+    """
     invisible = {"marker": {"opacity": 0}}
-    return go.Scatter(
-        x=[labels[column] for column in columns], y=[labels[row] for row in rows], mode="markers",
-        customdata=details[rows, columns], hovertemplate=template, showlegend=False, cliponaxis=True,
-        marker={"symbol": "square", "size": max(6, 600 // len(labels)), "opacity": 0, "color": TRANSPARENT},
-        selected=invisible, unselected=invisible,
-    )  # fmt: skip
+    traces = []
+    for cells, answer in (
+        (~np.eye(len(labels), dtype=bool), {"hovertemplate": template}),
+        (np.eye(len(labels), dtype=bool), {"hoverinfo": "none"}),
+    ):
+        rows, columns = np.nonzero(cells)
+        traces.append(
+            go.Scatter(
+                x=[labels[column] for column in columns], y=[labels[row] for row in rows], mode="markers",
+                customdata=details[rows, columns], showlegend=False, cliponaxis=True,
+                marker={"size": POINT_PIXELS, "opacity": 0, "color": TRANSPARENT},
+                selected=invisible, unselected=invisible, **answer,
+            )
+        )  # fmt: skip
+    return traces
 
 
 def _axes(labels: list[str], has_title: bool) -> dict[str, Any]:
@@ -155,16 +173,16 @@ def _axes(labels: list[str], has_title: bool) -> dict[str, Any]:
     common = {
         "type": "category", "categoryorder": "array", "categoryarray": labels,
         "tickfont": {"size": _tick_size(n_tasks)}, "showgrid": False, "zeroline": False,
-        "constrain": "domain", "fixedrange": n_tasks <= EASILY_READ,
+        "fixedrange": n_tasks <= EASILY_READ,
     }  # fmt: skip
     title = {"font": {"size": 12, "weight": 600}, "standoff": 16}
     return {
         "xaxis": {
-            **common, "range": ends, "tickangle": -90, "constraintoward": "left",
+            **common, "range": ends, "tickangle": -90,
             "title": {"text": "co-task", **title},
         },
         "yaxis": {
-            **common, "range": ends[::-1], "scaleanchor": "x", "constraintoward": "top",
+            **common, "range": ends[::-1],
             "title": {"text": "evaluated task", **title},
         },
         "margin": {"t": 92 if has_title else 58},

@@ -1,8 +1,9 @@
-"""The command line that repeats a run."""
+"""The command line that repeats a run or a study."""
 
 import shlex
 
 from gradtag_core.config import RunConfig
+from gradtag_core.study_config import StudyConfig
 
 
 def option_name(field: str) -> str:
@@ -11,13 +12,22 @@ def option_name(field: str) -> str:
 
 def command_line(config: RunConfig) -> str:
     """`python -m gradtag_core run` with every value that differs from its default; nothing hangs on a preset."""
-    words = ["python", "-m", "gradtag_core", "run", "--suite", config.suite]
-    for name, field in RunConfig.model_fields.items():
+    return _line("run", config)
+
+
+def study_command_line(config: StudyConfig) -> str:
+    """`python -m gradtag_core pareto` with every value that differs from its default."""
+    return _line("pareto", config)
+
+
+def _line(command: str, config: RunConfig | StudyConfig) -> str:
+    words = ["python", "-m", "gradtag_core", command, "--suite", config.suite]
+    for name, field in type(config).model_fields.items():
         value = getattr(config, name)
         if name == "suite" or value == field.default:
             continue
         if isinstance(value, bool):
             words.append(option_name(name) if value else "--no-" + name.replace("_", "-"))
         else:
-            words += [option_name(name), str(value)]
+            words += [option_name(name), ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)

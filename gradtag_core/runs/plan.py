@@ -10,7 +10,7 @@ from math import ceil
 import numpy as np
 
 from gradtag_core.affinity.subsets import Subset, covering_subsets, pairwise_subsets
-from gradtag_core.config import RunConfig
+from gradtag_core.config import ModelKind, RunConfig
 from gradtag_core.errors import InvalidInput
 from gradtag_core.models.architecture import Architecture
 from gradtag_core.runs.stages import ESTIMATE_STAGES, Stage
@@ -82,7 +82,7 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
     of tasks that no subset covers, and for more truth subsets than subsets.
     """
     definite = config.for_tasks(suite.n_tasks)
-    kind = config.model or ("sign" if suite.inputs.ndim == 3 else "mlp")
+    kind = model_kind(config.model, suite)
     architecture = Architecture(kind, suite.inputs.shape[1:], config.width, suite.n_tasks)
     _require_room_for_kernel(config, suite)
     if config.pairwise:
@@ -110,6 +110,11 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
         proxy_subsets,
         replace(architecture, width=definite.proxy_width or config.width),
     )
+
+
+def model_kind(asked: ModelKind | None, suite: TaskSuite) -> ModelKind:
+    """The encoder asked for, or the one that suits the inputs."""
+    return asked or ("sign" if suite.inputs.ndim == 3 else "mlp")
 
 
 def _require_room_for_kernel(config: RunConfig, suite: TaskSuite) -> None:

@@ -11,7 +11,7 @@ def measured_rates(store: RunStore) -> dict[str, float]:
     Sample runs, measured on the machine that made them, come last. A run that cannot be read teaches nothing.
     """
     rates: dict[str, float] = {}
-    for row in store.list():
+    for row in store.list("run"):
         if row.state != "done":
             continue
         try:

@@ -1,11 +1,11 @@
-"""One run as the store lists it: its states, its id, whether its process lives, and sample runs on disk."""
+"""One run or study as the store lists it: its states, its id, whether its process lives, and samples on disk."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from gradtag_core.errors import GradTagError, InvalidInput, StoreError
 from gradtag_core.runs.files import read_json
 
+RunKind = Literal["run", "study"]
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OPEN: tuple[RunState, ...] = ("queued", "running")
 NEXT_STATES: Mapping[RunState, tuple[RunState, ...]] = {
@@ -27,7 +28,8 @@ NEXT_STATES: Mapping[RunState, tuple[RunState, ...]] = {
 RUN_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 LAUNCH_SECONDS = 30.0  # a queued run must get a process within this time
 HEARTBEAT_SECONDS = 60.0  # where a process cannot be looked up, this long without a sign of life means gone
-# What the run.json of a sample must hold; it may hold more.
+KIND_FILES: Mapping[RunKind, str] = {"run": "run.json", "study": "study.json"}  # what makes a folder one
+# What such a file of a sample must hold; it may hold more.
 SAMPLE_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "id": str,
     "name": str,
@@ -41,7 +43,7 @@ SAMPLE_TYPES: Mapping[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class RunRow:
-    """What the store knows of a run; times are unix seconds, `seconds` is computing time over all sessions.
+    """What the store knows of a run or a study; times are unix seconds, `seconds` is computing time over all sessions.
 
     `fraction` and `seconds_left` are of the whole run, `done` and `total` of its `stage`; `heartbeat` is the
     last sign of life; `process` tells `pid` from a later process of the same number.
@@ -68,6 +70,7 @@ class RunRow:
     cancel_requested: bool = False
     seconds: float = 0.0
     sample: bool = False
+    kind: RunKind = "run"
 
 
 def check_run_id(run_id: str) -> str:
@@ -88,28 +91,28 @@ def check_transition(row: RunRow, state: RunState) -> None:
 
 
 def read_sample(folder: Path) -> RunRow:
-    """The finished, read-only run that a folder with a run.json describes; `StoreError` where it does not."""
-    fields = read_json(folder / "run.json")
+    """The finished, read-only run or study that a folder's file describes; `StoreError` where it does not."""
+    kind: RunKind = "study" if (folder / KIND_FILES["study"]).is_file() else "run"
+    path = folder / KIND_FILES[kind]
+    fields = read_json(path)
     if not isinstance(fields, dict):
-        raise StoreError(f"`{folder / 'run.json'}` must hold an object.")
-    for key, kind in SAMPLE_TYPES.items():
-        if not isinstance(fields.get(key), kind) or isinstance(fields[key], bool):
-            raise StoreError(f"`{folder / 'run.json'}` has no valid `{key}`; found {fields.get(key)!r}.")
+        raise StoreError(f"`{path}` must hold an object.")
+    for key, of_type in SAMPLE_TYPES.items():
+        if not isinstance(fields.get(key), of_type) or isinstance(fields[key], bool):
+            raise StoreError(f"`{path}` has no valid `{key}`; found {fields.get(key)!r}.")
     check_run_id(fields["id"])
     known = {key: fields[key] for key in SAMPLE_TYPES}
     finished = known["created"] + known["seconds"]
-    return RunRow(**known, state="done", fraction=1.0, finished=finished, heartbeat=finished, sample=True)
+    return RunRow(
+        **known, state="done", fraction=1.0, finished=finished, heartbeat=finished, sample=True, kind=kind
+    )
 
 
-def read_samples(folder: Path) -> tuple[dict[str, tuple[RunRow, Path]], list[str]]:
-    """Each sample run in `folder` with its own folder, by id, and a sentence for everything that is none."""
+def read_samples(folders: Iterable[Path]) -> tuple[dict[str, tuple[RunRow, Path]], list[str]]:
+    """Each sample in the `folders` with its own folder, by id, and a sentence for everything that is none."""
     found: dict[str, tuple[RunRow, Path]] = {}
-    try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "README")))
-    except OSError as error:
-        return found, [f"The sample runs in `{folder}` could not be listed: {error}."]
     problems: list[str] = []
-    for entry in entries:
+    for entry in (entry for folder in folders for entry in _entries(folder, problems)):
         try:
             row = read_sample(entry)
             if row.id in found:
@@ -118,6 +121,14 @@ def read_samples(folder: Path) -> tuple[dict[str, tuple[RunRow, Path]], list[str
         except GradTagError as error:
             problems.append(f"The sample run `{entry.name}` was skipped: {error}")
     return found, problems
+
+
+def _entries(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "README")))
+    except OSError as error:
+        problems.append(f"The sample runs in `{folder}` could not be listed: {error}.")
+        return []
 
 
 @cache

@@ -1,15 +1,16 @@
-"""Create a run, and carry one out in this process."""
+"""Create a run or a study, and carry one out in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from gradtag_core.config import RunConfig, read_config
 from gradtag_core.errors import GradTagError
 from gradtag_core.progress import Progress, Reporter
-from gradtag_core.runs.command import command_line
+from gradtag_core.runs.command import command_line, study_command_line
 from gradtag_core.runs.overall import OverallProgress
 from gradtag_core.runs.plan import Plan, forecast, make_plan
 from gradtag_core.runs.process import RunSession
@@ -17,14 +18,21 @@ from gradtag_core.runs.rates import measured_rates
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.store import RunStore
+from gradtag_core.runs.study_plan import StudyPlan, make_study_plan
+from gradtag_core.runs.study_record import StudyRecord
+from gradtag_core.study_config import StudyConfig, make_study_config
 from gradtag_core.tasks.registry import load_suite
 
-SAMPLE_RUNS = Path(__file__).resolve().parents[2] / "sample_data" / "runs"
+OnProgress = Callable[[Progress, float, float | None], None]
+
+SAMPLE_FOLDERS = tuple(
+    Path(__file__).resolve().parents[2] / "sample_data" / kind for kind in ("runs", "studies")
+)
 
 
 def open_store(home: Path | None = None) -> RunStore:
-    """The user's store, with the runs that ship with the project beside their own."""
-    return RunStore(home, samples=SAMPLE_RUNS if SAMPLE_RUNS.is_dir() else None)
+    """The user's store, with the runs and the studies that ship with the project beside their own."""
+    return RunStore(home, samples=[folder for folder in SAMPLE_FOLDERS if folder.is_dir()])
 
 
 def load_plan(config: RunConfig) -> Plan:
@@ -45,49 +53,79 @@ def _name(config: RunConfig) -> str:
     return f"{config.suite}{tasks}, {subsets}, {inits if config.n_inits else 'small models alone'}"
 
 
-def execute(
-    store: RunStore, run_id: str, on_progress: Callable[[Progress, float, float | None], None] | None = None
-) -> RunRow:
-    """Carry out a queued run in this process and return its final row; finished units are not computed again.
+def create_study(store: RunStore, config: StudyConfig, name: str | None = None) -> RunRow:
+    """Queue a study after checking that it can be carried out; raises `InvalidInput`, and then stores nothing."""
+    load_study_plan(config)
+    tasks = f", {config.n_tasks} tasks" if config.n_tasks else ""
+    methods = f"{len(config.methods)} methods" if config.methods else "all methods"
+    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    return store.create(
+        config.model_dump(), name or f"{config.suite}{tasks}, {methods}, {seeds}", config.suite,
+        study_command_line(config), "study",
+    )  # fmt: skip
+
+
+def load_study_plan(config: StudyConfig) -> StudyPlan:
+    """The plan of a study on the suite it names; raises `InvalidInput` for whatever does not fit."""
+    return make_study_plan(config, load_suite(config.suite, config.n_tasks))
+
+
+def execute(store: RunStore, run_id: str, on_progress: OnProgress | None = None) -> RunRow:
+    """Carry out a queued run or study in this process and return its final row; finished units are not computed again.
 
     `on_progress` hears (progress of the stage, fraction of the run, seconds left of the run). A failure of ours
     ends in the row's state and error; any other exception is raised after it was stored.
     """
     row = store.get(run_id)
-    record = RunRecord(store.run_folder(run_id))
-    overall: OverallProgress | None = None
+    with RunSession(store, run_id) as session:
 
-    def view(progress: Progress) -> tuple[float, float | None]:
-        return overall(progress) if overall else (0.0, None)
-
-    with RunSession(store, run_id, overall=view) as session:
-
-        def report(progress: Progress) -> None:
-            session.on_progress(progress)
+        def report(progress: Progress, fraction: float, seconds_left: float | None) -> None:
+            session.on_progress(progress, fraction, seconds_left)
             if on_progress:
-                on_progress(progress, *view(progress))
+                on_progress(progress, fraction, seconds_left)
 
-        from gradtag_core.models.device import limited_threads
-        from gradtag_core.runs.pipeline import Pipeline
-        from gradtag_core.runs.units import Units
-
-        plan = load_plan(read_config(row.config))
-        overall = OverallProgress(forecast(plan, measured_rates(store)))
-        reporter = Reporter(report, session.cancel)
-        units = Units(
-            plan, store.cache, reporter, lambda stage, key: store.record_units(run_id, [(stage, key)])
-        )
-        with limited_threads(plan.config.threads):
-            Pipeline(plan, units, record, reporter).run(row)
+        work = _work_on_study if row.kind == "study" else _work_on_run
+        work(store, row, report, session.cancel)
     row = store.get(run_id)
-    if record.has_summary:
-        record.write_summary(replace(record.summary, seconds=row.seconds))
+    _note_seconds(store, row)
     return row
+
+
+def _work_on_run(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+    from gradtag_core.models.device import limited_threads
+    from gradtag_core.runs.pipeline import Pipeline
+    from gradtag_core.runs.units import Units
+
+    plan = load_plan(read_config(row.config))
+    overall = OverallProgress(forecast(plan, measured_rates(store)))
+    reporter = Reporter(lambda progress: report(progress, *overall(progress)), cancel)
+    units = Units(plan, store.cache, reporter, lambda stage, key: store.record_unit(row.id, stage, key))
+    with limited_threads(plan.config.threads):
+        Pipeline(plan, units, RunRecord(store.run_folder(row.id)), reporter).run(row)
+
+
+def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+    from gradtag_core.runs.study import Study
+
+    study = Study(
+        load_study_plan(make_study_config(**row.config)), store.cache, StudyRecord(store.run_folder(row.id)), report,
+        Reporter(cancel=cancel), lambda stage, key: store.record_unit(row.id, stage, key),
+    )  # fmt: skip
+    study.run(row)
+
+
+def _note_seconds(store: RunStore, row: RunRow) -> None:
+    folder = store.run_folder(row.id)
+    study, record = StudyRecord(folder), RunRecord(folder)
+    if row.kind == "study" and study.has_summary:
+        study.write_seconds(row.seconds)
+    elif record.has_summary:
+        record.write_summary(replace(record.summary, seconds=row.seconds))
 
 
 def run(
     config: RunConfig, store: RunStore | None = None,
-    on_progress: Callable[[Progress, float, float | None], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> RunRecord:  # fmt: skip
     """Carry out a configuration in this process and return what it leaves behind.
 

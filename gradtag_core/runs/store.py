@@ -1,4 +1,4 @@
-"""The run store: one SQLite row (WAL mode) and one folder per run, safe for many processes at once."""
+"""The run store: one SQLite row and one folder per run or study, safe for many processes at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,9 +17,11 @@ from uuid import uuid4
 from platformdirs import user_data_dir
 
 from gradtag_core.errors import InvalidInput, StoreError, quoted
+from gradtag_core.runs.database import opened
 from gradtag_core.runs.files import UnitCache, json_text
 from gradtag_core.runs.row import (
     OPEN,
+    RunKind,
     RunRow,
     RunState,
     check_run_id,
@@ -29,8 +31,6 @@ from gradtag_core.runs.row import (
     read_samples,
 )
 
-SCHEMA_VERSION = 1
-BUSY_SECONDS = 10.0
 NAME_LENGTH = 200
 NEVER_LAUNCHED = "The run was never started: what queued it stopped before launching it. Resume it."
 ENDED_EARLY = "The worker process ended before the run began; the run's log says why. Resume it."
@@ -38,43 +38,31 @@ ENDED_MIDWAY = (
     "The worker process ended without finishing (killed, out of memory, or the machine stopped). "
     "Everything finished so far is kept: resume the run."
 )
-SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, suite TEXT NOT NULL, state TEXT NOT NULL, config TEXT NOT NULL,
-    command TEXT NOT NULL, created REAL NOT NULL, started REAL, finished REAL, stage TEXT NOT NULL DEFAULT '',
-    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, fraction REAL NOT NULL DEFAULT 0,
-    seconds_left REAL, heartbeat REAL NOT NULL, pid INTEGER, process TEXT, error TEXT,
-    cancel_requested INTEGER NOT NULL DEFAULT 0, seconds REAL NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS run_units (
-    run_id TEXT NOT NULL, stage TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (run_id, stage, key))
-    WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS runs_of_unit ON run_units (stage, key);
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
 
 
 class RunStore:
     """Runs under `home` (default: $GRADTAG_HOME, else the user's data folder) and read-only `samples`.
 
-    Every operation opens its own short-lived connection. Samples are read once, folders with a run.json;
-    `problems` has a sentence for each that cannot be listed. Malformed ids raise `InvalidInput`; unknown
-    ids, illegal changes of state, changing a sample, and what the disk or SQLite refuses raise `StoreError`.
+    Every operation opens its own short-lived connection. The `samples` are folders of folders with a run.json or a
+    study.json, read once; `problems` has a sentence for each that cannot be listed. Malformed ids raise
+    `InvalidInput`; unknown ids, illegal changes of state, changing a sample, and what the disk or SQLite refuses
+    raise `StoreError`.
     """
 
-    def __init__(self, home: Path | None = None, samples: Path | None = None):
+    def __init__(self, home: Path | None = None, samples: Iterable[Path] = ()):
         self.home = Path(home or os.environ.get("GRADTAG_HOME") or user_data_dir("gradtag")).absolute()
         self.cache = UnitCache(self.home / "cache")
-        self._samples, self.problems = read_samples(samples) if samples else ({}, [])
+        self._samples, self.problems = read_samples(samples)
         _make_folder(self.home)
         with self._database():
             pass  # an unusable store is told at once
 
-    def create(self, config: dict[str, Any], name: str, suite: str, command: str) -> RunRow:
-        """Queue a run; `command` is the command line that reproduces it."""
+    def create(
+        self, config: dict[str, Any], name: str, suite: str, command: str, kind: RunKind = "run"
+    ) -> RunRow:
+        """Queue a run or a study; `command` is the command line that reproduces it."""
         name, text, now = _checked_name(name), json_text(config).decode(), time.time()
-        slug = re.sub(r"[^a-z0-9]+", "-", suite.lower())[:32].strip("-") or "run"
+        slug = re.sub(r"[^a-z0-9]+", "-", suite.lower())[:32].strip("-") or kind
         stem = f"{slug}-{time.strftime('%Y%m%d-%H%M', time.gmtime(now))}"
         with self._database(write=True) as database:
             taken = {row["id"] for row in database.execute("SELECT id FROM runs")} | self._samples.keys()
@@ -82,9 +70,9 @@ class RunStore:
             while run_id in taken:
                 run_id = f"{stem}-{uuid4().hex[:4]}"
             database.execute(
-                "INSERT INTO runs (id, name, suite, state, config, command, created, heartbeat) "
-                "VALUES (?, ?, ?, 'queued', ?, ?, ?, ?)",
-                (run_id, name, suite, text, command, now, now),
+                "INSERT INTO runs (id, name, suite, state, config, command, created, heartbeat, kind) "
+                "VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                (run_id, name, suite, text, command, now, now, kind),
             )
             _make_folder(self._folder(run_id))
         return self.get(run_id)
@@ -221,13 +209,14 @@ class RunStore:
             database.execute("DELETE FROM runs WHERE id = ?", (run_id,))
         self.cache.remove((unit["stage"], unit["key"]) for unit in unused)
 
-    def list(self) -> list[RunRow]:
-        """All runs, newest first, then the samples; lost ones are closed as in `get`."""
+    def list(self, kind: RunKind | None = None) -> list[RunRow]:
+        """All of a kind (None: of any), newest first, then the samples; lost ones are closed as in `get`."""
         with self._database() as database:
             records = database.execute("SELECT * FROM runs ORDER BY created DESC, id DESC").fetchall()
         stored = [self._close_if_lost(_as_row(record)) for record in records]
         ids = {row.id for row in stored}
-        return stored + [row for row, _ in self._samples.values() if row.id not in ids]
+        rows = stored + [row for row, _ in self._samples.values() if row.id not in ids]
+        return [row for row in rows if kind in (None, row.kind)]
 
     def _folder(self, run_id: str) -> Path:
         return self.home / "runs" / check_run_id(run_id)
@@ -267,41 +256,8 @@ class RunStore:
                 raise StoreError(f"The run `{run_id}` is a read-only sample: it cannot be {verb}.")
             yield database, row
 
-    @contextmanager
-    def _database(self, write: bool = False) -> Iterator[sqlite3.Connection]:
-        path = self.home / "runs.sqlite"
-        try:
-            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as database:
-                database.row_factory = sqlite3.Row
-                _prepare(database)
-                database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-                with database:  # commits, or rolls back on an error
-                    yield database
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"The run store `{path}` could not be used: {error}. Check that its folder exists, is "
-                f"writable and has free space, or choose another one with GRADTAG_HOME."
-            ) from error
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"The run store was written by a newer version of the program (schema {version}; this one knows "
-            f"{SCHEMA_VERSION}). Update the program, or choose another folder with GRADTAG_HOME."
-        )
-    database.execute("PRAGMA synchronous = NORMAL")  # in WAL mode a power cut cannot corrupt it
-    deadline = time.monotonic() + BUSY_SECONDS
-    while version == 0:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")  # SQLite does not wait for a lock here
-            database.executescript(SCHEMA)
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    def _database(self, write: bool = False) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self.home / "runs.sqlite", write)
 
 
 def _as_row(record: sqlite3.Row) -> RunRow:

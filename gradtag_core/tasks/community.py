@@ -1,7 +1,6 @@
 """Task suites from a graph and its communities: each task is to find the members of one."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -11,7 +10,6 @@ from gradtag_core.progress import Reporter
 from gradtag_core.tasks.node_embedding import ppr_embedding, structural_svd
 from gradtag_core.tasks.propagation import propagate
 from gradtag_core.tasks.scaling import standardise
-from gradtag_core.tasks.snap import MAX_BYTES, read_communities, read_edges
 from gradtag_core.tasks.suite import SplitRule, TaskSuite
 
 Features = Literal["ppr", "svd"]
@@ -44,9 +42,10 @@ def community_suite(
     (nodes, hops + 1, dim). Labels are complete: who is no member is a negative. `seed` draws the features and
     the order that decides the splits.
 
-    `edges` (E, 2) and `communities`, 1-D arrays, hold node ids, any integers. On com-Amazon of SNAP this gives
-    the 3,225 nodes, 10,262 edges and 100 tasks of the paper from `top5000.cmty.txt`, repeats kept: 61 of the
-    100 communities differ.
+    `edges` (E, 2) and `communities`, 1-D arrays, hold node ids, any integers; `read_edges` and `read_communities` read
+    them from files as SNAP publishes them, and "community 7" is the seventh of the file. Direction, repetition and
+    self loops of `edges` do not count; the suite keeps those between examples. A com-Amazon subgraph that others have
+    published with 100 communities has the paper's 3,225 nodes and 10,262 edges; 61 of the 100 differ.
     """
     if n_tasks < 1 or min_members < LEAST_MEMBERS:
         raise InvalidInput(
@@ -73,59 +72,23 @@ def community_suite(
         labels,
         np.random.default_rng(seed).permutation(len(nodes)),
         split_rule,
-    )
-
-
-def load_snap_suite(
-    edges_path: Path | str,
-    communities_path: Path | str,
-    n_tasks: int = 100,
-    hops: int = 3,
-    dim: int = 128,
-    seed: int = 0,
-    *,
-    features: Features = "ppr",
-    distinct: bool = False,
-    members_only: bool = True,
-    min_members: int = LEAST_MEMBERS,
-    split_rule: SplitRule = PAPER_SPLIT,
-    name: str = "communities",
-    max_bytes: int = MAX_BYTES,
-    reporter: Reporter | None = None,
-) -> TaskSuite:
-    """`community_suite` of an edge list and a file of communities as SNAP publishes them, plain or gzipped.
-
-    The files are read by `read_edges` and `read_communities`; the other arguments are those of
-    `community_suite`. "community 7" is the seventh of the file.
-    """
-    edges = read_edges(edges_path, max_bytes=max_bytes)
-    communities = read_communities(communities_path, edges, max_bytes=max_bytes)
-    return community_suite(
-        edges,
-        communities,
-        n_tasks,
-        hops,
-        dim,
-        seed,
-        features=features,
-        distinct=distinct,
-        members_only=members_only,
-        min_members=min_members,
-        split_rule=split_rule,
-        name=name,
-        reporter=reporter,
+        inside,
     )
 
 
 def subgraph(edges: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """The edges between `nodes` (ascending ids), as positions in `nodes`: int64, (edges, 2)."""
+    """The edges between `nodes` (ascending ids), as positions in `nodes`: int64, (edges, 2).
+
+    Each stands once, first below second, rows sorted; self loops are dropped.
+    """
     if edges.ndim != 2 or edges.shape[1] != 2 or not np.issubdtype(edges.dtype, np.integer):
         raise InvalidInput(
             f"`edges` must be pairs of whole numbers, shape (edges, 2); "
             f"found {edges.dtype} of shape {edges.shape}."
         )
     kept = edges[np.isin(edges, nodes).all(axis=1)]
-    return np.searchsorted(nodes, kept).astype(np.int64)
+    ends = np.sort(np.searchsorted(nodes, kept).astype(np.int64), axis=1)
+    return np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0)
 
 
 def _largest(communities: Sequence[np.ndarray], n_tasks: int, min_members: int, distinct: bool) -> list[int]:

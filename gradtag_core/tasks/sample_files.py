@@ -43,7 +43,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
 def debian_graph(folder: Path = SAMPLE_DATA) -> tuple[np.ndarray, np.ndarray]:
     """Package names (n,) and the undirected edges (E, 2) between them."""
     packages, edges = read_arrays(folder / "debian" / "debian.npz", ("packages", "edges"))
-    return packages.astype(str), edges.T.astype(np.int64)
+    return packages.astype(str), np.ascontiguousarray(edges.T, dtype=np.int64)
 
 
 def debian_suite(folder: Path = SAMPLE_DATA) -> TaskSuite:
@@ -62,6 +62,7 @@ def debian_suite(folder: Path = SAMPLE_DATA) -> TaskSuite:
         np.unpackbits(packed, axis=1, count=len(tags)).astype(np.int8),
         order.astype(np.int64),
         DEBIAN_SPLIT,
+        edges,
     )
 
 

@@ -81,7 +81,8 @@ class TaskSuite:
     propagated; `labels`: int8, (examples, n), 1, 0 or -1 for "not labelled"; `order`: a permutation of the
     examples, stored with the data, that decides all splits: of each class of each task, the first ones in this
     order train, the next validate. A shared order makes tasks share training examples, and an example
-    that trains one task rarely tests another.
+    that trains one task rarely tests another. `edges`: where the examples are nodes of an undirected graph, int64
+    (E, 2), pairs of different examples, each pair once (None: no graph).
     """
 
     name: str
@@ -90,6 +91,7 @@ class TaskSuite:
     labels: np.ndarray
     order: np.ndarray
     split_rule: SplitRule = field(default_factory=SplitRule)
+    edges: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or self.inputs.dtype != np.float32 or self.order.dtype.kind not in "iu":
@@ -115,6 +117,8 @@ class TaskSuite:
             raise InvalidInput(f"`inputs` must be finite numbers; example {row} holds one that is not.")
         if not np.isin(self.labels, (UNLABELLED, 0, 1)).all():
             raise InvalidInput("`labels` must be 1, 0 or -1 (not labelled).")
+        if self.edges is not None:
+            _require_simple_graph(self.edges, examples)
         self._require_both_classes()
 
     def _require_both_classes(self) -> None:
@@ -143,6 +147,7 @@ class TaskSuite:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of everything that can change a result."""
+        # Not of `edges`, which the inputs of a graph follow from: suites of stored runs keep their fingerprints.
         digest = hashlib.sha256()
         digest.update(json.dumps([self.name, self.task_names, asdict(self.split_rule)]).encode())
         for array in (self.inputs, self.labels, self.order.astype(np.int64)):
@@ -225,3 +230,28 @@ class TaskSuite:
             return self
         names = tuple(self.task_names[column] for column in columns)
         return replace(self, task_names=names, labels=np.ascontiguousarray(self.labels[:, columns]))
+
+
+def _require_simple_graph(edges: np.ndarray, n_nodes: int) -> None:
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype != np.int64:
+        raise InvalidInput(
+            f"`edges` must be int64 pairs of examples, shape (edges, 2); found {edges.dtype} of shape {edges.shape}."
+        )
+    if not len(edges):
+        return
+    if edges.min() < 0 or edges.max() >= n_nodes:
+        raise InvalidInput(
+            f"`edges` must name examples from 0 to {n_nodes - 1}; found {edges.min()} to {edges.max()}."
+        )
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    if (low == high).any():
+        raise InvalidInput(
+            f"`edges` must join different examples; found a self loop at {low[low == high][0]}."
+        )
+    pairs, counts = np.unique(low * n_nodes + high, return_counts=True)
+    if (counts > 1).any():
+        first, second = divmod(int(pairs[counts.argmax()]), n_nodes)
+        raise InvalidInput(
+            f"`edges` must hold each pair of examples once, in one direction; found {first} and {second} "
+            f"{counts.max()} times."
+        )

@@ -65,7 +65,7 @@ def _verdict(ratio: float) -> str:
 
 
 def _source_of_rates() -> str:
-    done = [row for row in store().list() if row.state == "done"]
+    done = [row for row in store().list("run") if row.state == "done"]
     if any(not row.sample for row in done):
         return "Times are from runs measured on this machine."
     if done:

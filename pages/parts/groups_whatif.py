@@ -179,19 +179,25 @@ def _show_history(matrix: Matrix, edited: EditedGrouping) -> None:
         st.caption("Done: " + " → ".join(["…", *steps[-6:]] if len(steps) > 6 else steps) + ".")
 
 
+def _keep_variant(matrix: Matrix, after: Grouping, field: str) -> None:
+    """Under the name in the field now: leaving it and pressing the button can reach the server together."""
+    variants_of(matrix)[str(st.session_state[field]).strip() or free_name(matrix)] = after
+
+
 def _save(matrix: Matrix, edited: EditedGrouping, after: Grouping) -> None:
     variants = variants_of(matrix)
+    field = f"variant_name_{len(variants)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(
             "Save as a variant",
             placeholder=free_name(matrix),
-            key=f"variant_name_{len(variants)}",
+            key=field,
             max_chars=40,
         )
         name = name.strip() or free_name(matrix)
         st.button(
             "Save", icon=":material/bookmark_add:", disabled=not edited.done, key="variant_save",
-            on_click=variants.__setitem__, args=(name, after),
+            on_click=_keep_variant, args=(matrix, after, field),
             help="It is then listed under “Other groupings”, beside spectral clustering and Lloyd's k-means.",
         )  # fmt: skip
     taken = name in variants

@@ -15,7 +15,7 @@ from pages.parts.state import choose_run, current_run, open_runs, store
 
 def pick_run() -> tuple[RunRow, RunRecord]:
     """Let the user pick a run that has an estimate; ends the page, saying what to do, where there is none."""
-    rows = store().list()
+    rows = store().list("run")
     row = current_run(rows)
     if row is None:
         for running in open_runs(rows):

@@ -112,3 +112,10 @@ def dense_posterior(scores, hints, variances):
     np.fill_diagonal(mean, 0.0)
     np.fill_diagonal(deviation, 0.0)
     return mean, deviation
+
+
+def squared_ratios(estimate, effects, deviation):
+    """The mean of (error / standard error)² over cells, errors relative to the mean of their row."""
+    errors = off_diagonal(estimate - effects).reshape(len(effects), -1)
+    errors = (errors - errors.mean(axis=1, keepdims=True)).ravel()
+    return np.mean((errors / off_diagonal(deviation)) ** 2)

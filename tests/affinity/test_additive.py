@@ -4,32 +4,23 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import multivariate_normal
 
-from gradtag_core.affinity.additive import LOG_SPREAD, START_VARIANCES, AdditiveFit, _Evidence, fit_additive
+from gradtag_core.affinity.additive import AdditiveDesign, AdditiveFit, fit_additive, predict
 from gradtag_core.affinity.subsets import random_subsets
+from gradtag_core.config import METRICS
 from gradtag_core.errors import InvalidInput
 from tests.affinity.additive_worlds import (
     METRIC,
-    dense_covariances,
     dense_posterior,
     dense_problem,
     drawn_world,
     off_diagonal,
     scores_of,
+    squared_ratios,
     world_of_many_sizes,
 )
-
-
-def evidence_of(scores, hints):
-    """The library's evidence of the same standardised data."""
-    y, design, loads, scale = dense_problem(scores, hints)
-    n_tasks = len(scale)
-    own_design = design.reshape(len(y), n_tasks, n_tasks)[np.arange(len(y)), scores.task]
-    return _Evidence.of(scores.task, y, own_design, loads.reshape(n_tasks, n_tasks, -1)[:, :, n_tasks:])
 
 
 def assert_is_dense_posterior(fit: AdditiveFit, scores, hints, tolerance=1e-8):
@@ -51,30 +42,6 @@ def test_effects_and_standard_errors_are_the_dense_posteriors(n_subsets, n_hints
     np.testing.assert_allclose(fit.noise, scale * fit.variances["noise"] ** 0.5)
 
 
-@given(
-    n_tasks=st.integers(2, 5), n_hints=st.integers(0, 2), data=st.data(),
-    log_variances=st.lists(st.floats(-6, 3), min_size=5, max_size=5),
-)  # fmt: skip
-@settings(max_examples=40)
-def test_the_evidence_is_the_density_of_the_scores(n_tasks, n_hints, data, log_variances):
-    every = [subset for size in range(1, n_tasks + 1) for subset in combinations(range(n_tasks), size)]
-    subsets = data.draw(st.lists(st.sampled_from(every), min_size=1, max_size=12, unique=True))
-    generator = np.random.default_rng(data.draw(st.integers(0, 99)))
-    scores = scores_of(subsets, generator.normal(size=sum(map(len, subsets))), n_tasks)
-    hints = {f"hint {index}": generator.normal(size=(n_tasks, n_tasks)) for index in range(n_hints)}
-    variances = np.exp(log_variances[: 3 + n_hints])
-    problem = dense_problem(scores, hints)
-    y, (_, covariance) = problem[0], dense_covariances(problem, variances)
-    expected = multivariate_normal.logpdf(y, np.zeros(len(y)), covariance)
-    found = -float(evidence_of(scores, hints)._negative_log_evidence(torch.from_numpy(variances)))
-    assert found - len(y) / 2 * np.log(2 * np.pi) == pytest.approx(expected, rel=1e-9, abs=1e-8)
-
-    mean, deviation = evidence_of(scores, hints).posterior(torch.from_numpy(variances))
-    dense_mean, dense_deviation = dense_posterior(scores, hints, variances)
-    np.testing.assert_allclose(mean * problem[3][:, None], dense_mean, atol=1e-7)
-    np.testing.assert_allclose(deviation * problem[3][:, None], dense_deviation, atol=1e-6)
-
-
 @given(st.integers(2, 5), st.integers(0, 99))
 @settings(max_examples=20)
 def test_a_fit_is_the_dense_posterior_or_says_that_no_task_was_scored_twice(n_tasks, seed):
@@ -91,43 +58,6 @@ def test_a_fit_is_the_dense_posterior_or_says_that_no_task_was_scored_twice(n_ta
         assert_is_dense_posterior(fit_additive(scores, METRIC, hints), scores, hints, tolerance=1e-6)
 
 
-def test_the_gradient_of_the_evidence_is_that_of_finite_differences():
-    _, hint, subsets, values = drawn_world(5, 8, 3)
-    evidence = evidence_of(scores_of(subsets, values, 5), {"hint": hint})
-    point = torch.tensor([-0.5, -3.0, -2.0, -1.0], dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(evidence._negative_log_evidence(point.exp()), point)
-    step = 1e-5
-    for index in range(len(point)):
-        move = step * torch.eye(len(point), dtype=torch.float64)[index]
-        above, below = (
-            float(evidence._negative_log_evidence((point.detach() + sign * move).exp())) for sign in (1, -1)
-        )
-        assert float(gradient[index]) == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-7)
-
-
-def test_no_variances_nearby_or_far_off_are_more_likely():
-    _, hint, subsets, values = drawn_world(8, 40, 4)
-    scores, hints = scores_of(subsets, values, 8), {"hint": hint}
-    found = np.array(list(fit_additive(scores, METRIC, hints).variances.values()))
-    problem, generator = dense_problem(scores, hints), np.random.default_rng(0)
-
-    def log_density(variances):
-        """Of the data, and of the variances under their prior."""
-        distance = (np.log(variances) - np.log([*START_VARIANCES, START_VARIANCES[2]])) / LOG_SPREAD
-        return (
-            multivariate_normal.logpdf(
-                problem[0], np.zeros(len(problem[0])), dense_covariances(problem, variances)[1]
-            )
-            - (distance @ distance) / 2
-        )
-
-    best = log_density(found)
-    for spread in (0.1, 1.0, 3.0):
-        for _ in range(10):
-            moved = np.exp(np.clip(np.log(found) + spread * generator.normal(size=4), -12, 4))
-            assert log_density(moved) <= best + 1e-3
-
-
 def test_an_additive_truth_is_recovered_as_data_grow():
     errors, claimed = [], []
     for count in (8, 40, 200):
@@ -139,30 +69,6 @@ def test_an_additive_truth_is_recovered_as_data_grow():
     assert claimed[0] > claimed[1] > claimed[2]
     assert errors[2] < 0.05
     np.testing.assert_allclose(fit.noise.mean(), 0.3, rtol=0.05)
-
-
-def squared_ratios(estimate, effects, deviation):
-    """The mean of (error / standard error)² over cells, errors relative to the mean of their row."""
-    errors = off_diagonal(estimate - effects).reshape(len(effects), -1)
-    errors = (errors - errors.mean(axis=1, keepdims=True)).ravel()
-    return np.mean((errors / off_diagonal(deviation)) ** 2)
-
-
-def test_with_the_variances_known_standard_errors_are_exact():
-    """0.12² for each part of an effect, as `world_of_many_sizes` draws them."""
-    variances = torch.tensor([0.5**2, 0.12**2, 0.12**2, 0.12**2], dtype=torch.float64)
-    found = []
-    for seed in range(40):
-        effects, hint, subsets, values = world_of_many_sizes(8, {2: 10, 4: 20, 6: 10}, 0.5, seed)
-        scores = scores_of(subsets, values, 8)
-        y, design, loads, scale = dense_problem(scores, {"hint": hint})
-        own_design = design.reshape(len(y), 8, 8)[np.arange(len(y)), scores.task]
-        evidence = _Evidence.of(
-            scores.task, y * scale[scores.task], own_design, loads.reshape(8, 8, -1)[:, :, 8:]
-        )
-        mean, deviation = evidence.posterior(variances)
-        found.append(squared_ratios(mean, effects, deviation))
-    assert np.mean(found) == pytest.approx(1, abs=0.1)
 
 
 def test_with_fitted_variances_standard_errors_are_right_within_a_fifth():
@@ -341,3 +247,92 @@ def test_what_it_costs_grows_with_the_tasks():
 def test_one_score_per_task_says_nothing_of_co_tasks():
     with pytest.raises(InvalidInput, match=r"twice or more; found 2 subsets"):
         fit_additive(scores_of([(0, 1), (2, 3)], np.arange(4.0), 4), METRIC, {})
+
+
+@pytest.mark.parametrize("spoiled", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_refused(spoiled):
+    """Among several seeds of one training, a mean would pass over NaN in silence."""
+    _, _, subsets, values = drawn_world(6, 12, 3)
+    scores = scores_of(subsets, values, 6)
+    bad = scores_of(subsets, np.where(np.arange(len(values)) == 4, spoiled, values), 6, seed=1)
+    with pytest.raises(
+        InvalidInput, match=rf"`{METRIC}` must be finite numbers; some of `t{scores.task[4]}`"
+    ):
+        fit_additive(scores.join(bad), METRIC, {})
+
+
+def test_a_lone_task_has_no_co_tasks():
+    with pytest.raises(InvalidInput, match="two tasks or more"):
+        AdditiveDesign.of(scores_of([(0,), (0,)], np.arange(2.0), 1))
+
+
+def test_a_score_of_a_task_outside_its_subset_is_refused():
+    _, _, subsets, values = drawn_world(6, 12, 3)
+    scores = scores_of(subsets, values, 6)
+    scores.task[0] = next(iter(set(range(6)) - set(subsets[0])))
+    with pytest.raises(InvalidInput, match=rf"1 that score `t{scores.task[0]}`"):
+        fit_additive(scores, METRIC, {})
+
+
+def test_subsets_asked_for_must_be_of_known_tasks():
+    """An index of -1 would be taken for the last task."""
+    _, _, subsets, values = drawn_world(6, 12, 3)
+    fit = fit_additive(scores_of(subsets, values, 6), METRIC, {})
+    for asked in ((0, -1), (0, 6), (2, 2)):
+        with pytest.raises(InvalidInput, match="from 0 to 5"):
+            fit.predict([(0, 1), asked])
+    assert fit.predict([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint", "named"),
+    [
+        ("size", np.zeros((5, 5)), "6 by 6"),
+        (
+            "far",
+            np.where(np.arange(36).reshape(6, 6) == 1, np.inf, 1.0),
+            "`far` must not be infinite; 1 cells",
+        ),
+        ("own", np.zeros((6, 6)), "found `own`"),
+    ],
+)
+def test_hints_that_cannot_be_used_are_refused(name, hint, named):
+    _, _, subsets, values = drawn_world(6, 12, 3)
+    with pytest.raises(InvalidInput, match=named):
+        fit_additive(scores_of(subsets, values, 6), METRIC, {name: hint})
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e15])
+def test_a_hint_may_be_in_any_unit(unit):
+    _, hint, subsets, values = drawn_world(6, 15, 3)
+    scores = scores_of(subsets, values, 6)
+    fit, again = (fit_additive(scores, METRIC, {"hint": each}) for each in (hint, unit * hint))
+    np.testing.assert_allclose(again.effects, fit.effects, atol=1e-6)
+
+
+def test_cells_and_rows_of_a_hint_that_are_unknown_say_nothing():
+    """As the mean of their row among the others would."""
+    _, hint, subsets, values = drawn_world(6, 15, 3)
+    scores, unknown = scores_of(subsets, values, 6), hint.copy()
+    unknown[2] = np.nan
+    flat = np.where(np.isnan(unknown), 0.7, unknown)
+    fit, again = (fit_additive(scores, METRIC, {"hint": each}) for each in (unknown, flat))
+    np.testing.assert_allclose(fit.effects, again.effects, atol=1e-9)
+    unknown[2] = [0.5, 1.5, 9.0, np.nan, 1.5, 0.5]
+    known = fit_additive(scores, METRIC, {"hint": unknown}).effects
+    unknown[2] = [-4.0, 6.0, 9.0, np.nan, 6.0, -4.0]
+    np.testing.assert_allclose(fit_additive(scores, METRIC, {"hint": unknown}).effects, known, atol=1e-6)
+
+
+def test_several_fits_of_one_design_are_those_of_each():
+    _, hint, subsets, values = drawn_world(6, 15, 3)
+    scores = scores_of(subsets, values, 6)
+    scores.values[:, 0] = np.random.default_rng(0).normal(size=len(values))
+    design = AdditiveDesign.of(scores)
+    fits = [design.fit(METRICS[0], {}), design.fit(METRIC, {"hint": hint})]
+    asked = [(2,), (0, 5), (4, 1, 3), (0, 1, 2, 3, 4, 5), (5, 0)]
+    expected = [fit_additive(scores, METRICS[0], {}), fit_additive(scores, METRIC, {"hint": hint})]
+    found = predict(fits, asked)
+    for index, each in enumerate(expected):
+        np.testing.assert_allclose(found[:, index], each.predict(asked), rtol=1e-12)
+        assert each.flops == design.flops + fits[index].flops

@@ -1,5 +1,7 @@
 """Joining small models and gradient estimates: which hints are given, what comes back, and that it helps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import pairwise_subsets, random_subsets
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost
+from gradtag_core.errors import InvalidInput
 
 N_TASKS = 10
 NAMES = tuple(f"t{index}" for index in range(N_TASKS))
@@ -67,8 +70,8 @@ def test_each_metric_is_the_additive_model_with_its_hints(with_gradients):
         if with_gradients:
             hints["gradients"] = average(GRADIENTS, metric).values
         fit = fit_additive(PROXIES, metric, hints)
-        np.testing.assert_array_equal(joined.scores.of(metric), fit.predict(SUBSETS))
-        np.testing.assert_array_equal(joined.standard_errors[index], fit.standard_errors)
+        np.testing.assert_allclose(joined.scores.of(metric), fit.predict(SUBSETS), rtol=1e-7)
+        np.testing.assert_allclose(joined.standard_errors[index], fit.standard_errors, rtol=1e-7)
 
 
 def test_the_cost_is_that_of_the_fit():
@@ -113,3 +116,50 @@ def test_pairs_and_lone_tasks_can_be_asked_for():
 
 def test_tasks_of_one_size_are_no_hint_and_no_fault():
     assert np.isfinite(join(sizes=np.full(N_TASKS, 50)).scores.values).all()
+
+
+def with_values(scores: SubsetScores, change) -> SubsetScores:
+    values = scores.values.copy()
+    change(values)
+    return replace(scores, values=values)
+
+
+def spoil(values):
+    values[3, 0] = np.nan
+
+
+@pytest.mark.parametrize("sizes", [np.zeros(N_TASKS), np.full(N_TASKS, np.nan), SIZES[:-1], SIZES[:, None]])
+def test_sizes_without_a_logarithm_or_of_other_tasks_are_refused(sizes):
+    with pytest.raises(InvalidInput, match="`train_sizes`"):
+        join(sizes=sizes)
+
+
+def test_gradients_of_other_tasks_are_refused():
+    """In another order they would be a hint for the wrong tasks."""
+    with pytest.raises(InvalidInput, match="`gradients` must be of the tasks"):
+        join(replace(GRADIENTS, task_names=NAMES[::-1]))
+
+
+def test_gradients_that_are_not_finite_are_refused():
+    with pytest.raises(InvalidInput, match="`gradients` must be finite numbers; 1 scores"):
+        join(with_values(GRADIENTS, spoil))
+
+
+def test_small_models_without_a_finite_score_are_named():
+    with pytest.raises(InvalidInput, match=rf"some of `t{PROXIES.task[3]}` are not"):
+        join(proxies=with_values(PROXIES, spoil))
+
+
+def test_a_similarity_of_other_tasks_is_refused():
+    with pytest.raises(InvalidInput, match=r"`label_similarity` must be a table of 10 by 10 .* \(9, 9\)"):
+        join_estimates(PROXIES, SUBSETS, None, SIMILARITY[1:, 1:], SIZES, 3)
+
+
+def test_pairs_that_no_gradient_estimate_holds_are_no_fault():
+    few = GRADIENTS.of_subsets(SUBSETS[:3])
+    assert np.isfinite(join(few).scores.values).all()
+
+
+def test_the_prediction_is_charged_too():
+    few, many = (join(subsets=subsets).scores.cost.flops for subsets in (SUBSETS[:10], SUBSETS[:30]))
+    assert many - few == len(METRICS) * 20 * 4**2

@@ -27,8 +27,17 @@ def with_labels(features, task, label):
     return replace(features, rows=replace(features.rows, label=labels))
 
 
+def usable(training, validation, subsets):
+    """Whether the rows are accepted."""
+    try:
+        require_usable_rows(training, validation, subsets, NAMES)
+    except InvalidInput:
+        return False
+    return True
+
+
 def test_good_rows_pass():
-    require_usable_rows(make_features(), make_features(), [(0, 1), (2,)], NAMES)
+    assert usable(make_features(), make_features(), [(0, 1), (2,)])
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -38,7 +47,7 @@ def test_a_task_with_one_class_is_named(split, label):
     pair = (bad, good) if split == "training" else (good, bad)
     with pytest.raises(InvalidInput, match=rf"in the {split} split; `b` have one class only"):
         require_usable_rows(*pair, [(0, 1), (2,)], NAMES)
-    require_usable_rows(*pair, [(0, 2)], NAMES)  # the task is not used
+    assert usable(*pair, [(0, 2)])  # the task is not used
 
 
 def test_a_task_without_rows_is_named():

@@ -19,8 +19,10 @@ from gradtag_core.runs.record import GroupScores, RunRecord, Summary
 from gradtag_core.runs.row import RunRow, RunState
 from gradtag_core.runs.stages import STAGES
 from gradtag_core.runs.store import RunStore
+from pages.parts.groups_jobs import Job, Jobs
 
 APP = Path(__file__).parents[2] / "app.py"
+PATIENCE = 100  # seconds for a run of the script: a busy machine is no failure
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
 LABELS = np.array([0, 0, 0, 1, 1, 1])
 
@@ -28,7 +30,7 @@ LABELS = np.array([0, 0, 0, 1, 1, 1])
 @pytest.fixture
 def store(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """The empty store that the app opens; the runs that ship with the project are left out."""
-    monkeypatch.setattr(start, "SAMPLE_RUNS", own_home / "no samples")
+    monkeypatch.setattr(start, "SAMPLE_FOLDERS", ())
     return RunStore(own_home)
 
 
@@ -36,7 +38,7 @@ def store(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 def app(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The app, not run yet; its solver is not warmed up behind a test's back."""
     monkeypatch.setattr("pages.parts.solver.warm_up", lambda: None)
-    return AppTest.from_file(APP, default_timeout=30)
+    return AppTest.from_file(APP, default_timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def open_page(app: AppTest) -> Callable[[str], AppTest]:
         return app
 
     return opened
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """What is asked for ahead, which no thread works on behind a test's back."""
+    jobs: list[Job] = []
+    monkeypatch.setattr(Jobs, "ahead", lambda self, more: jobs.extend(more))
+    return jobs
 
 
 @pytest.fixture

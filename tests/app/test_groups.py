@@ -4,10 +4,10 @@ from typing import get_args
 import pytest
 
 from gradtag_core.grouping.result import Status
-from pages.parts.groups_jobs import Jobs
 from pages.parts.groups_quality import STATUS_WORDS
 from pages.parts.groups_stability import stabilities
 
+pytestmark = pytest.mark.usefixtures("asked")
 TEMPLATE = b"task,a,b,c,d\na,1,9,0,0\nb,9,1,0,0\nc,0,0,1,9\nd,0,0,9,1\n"
 
 
@@ -18,14 +18,6 @@ def group_table(app):
 def shapes(page, kind):
     layout = json.loads(page.get("plotly_chart")[0].proto.spec)["layout"]
     return [shape for shape in layout["shapes"] if shape["type"] == kind]
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch):
-    """What is asked for ahead, which no thread works on behind a test's back."""
-    jobs = []
-    monkeypatch.setattr(Jobs, "ahead", lambda self, more: jobs.extend(more))
-    return jobs
 
 
 @pytest.fixture

@@ -2,18 +2,10 @@ import json
 
 import pytest
 
-from pages.parts.groups_jobs import Jobs
 from pages.parts.groups_sweep import _sweeps
 
+pytestmark = pytest.mark.usefixtures("asked")
 MATRIX = b"task,a,b,c,d,e\na,1,9,0,0,4\nb,9,1,0,0,4\nc,0,0,1,9,0\nd,0,0,9,1,0\ne,4,4,0,0,1\n"
-
-
-@pytest.fixture(autouse=True)
-def asked(monkeypatch):
-    """What is asked for ahead, which no thread works on behind a test's back."""
-    jobs = []
-    monkeypatch.setattr(Jobs, "ahead", lambda self, more: jobs.extend(more))
-    return jobs
 
 
 @pytest.fixture
@@ -109,6 +101,13 @@ def test_the_edits_of_another_k_are_kept_apart_and_found_again(page):
     assert page.button(key="edit_undo").disabled
     page.slider[0].set_value(2).run()
     assert edited(page) == edited_groups
+
+
+def test_a_name_typed_just_before_the_button_counts(page):
+    move(page, "e", 1)
+    page.text_input[0].set_value("e with c")  # the field and the button reach the server together
+    click(page, "variant_save")
+    assert "e with c" in chosen(page, "start_").options
 
 
 def test_a_variant_is_listed_beside_the_others_and_can_be_edited_and_deleted(page):

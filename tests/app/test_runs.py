@@ -28,7 +28,7 @@ def test_a_damaged_run_does_not_hide_the_others(open_page, make_run, store):
 def test_problems_of_the_store_are_told(app, make_run, monkeypatch, tmp_path):
     samples = tmp_path / "samples"
     (samples / "broken").mkdir(parents=True)
-    monkeypatch.setattr("gradtag_core.runs.start.SAMPLE_RUNS", samples)
+    monkeypatch.setattr("gradtag_core.runs.start.SAMPLE_FOLDERS", (samples,))
     make_run()
     app.run().switch_page("pages/runs.py").run()
     assert "The sample run `broken` was skipped" in app.warning[0].value
@@ -46,7 +46,7 @@ def actions(run_id):
 def panel(store, make_run):
     def opened(**facts):
         row = make_run(**facts)
-        return row, AppTest.from_function(actions, args=(row.id,), default_timeout=30).run()
+        return row, AppTest.from_function(actions, args=(row.id,), default_timeout=100).run()
 
     return opened
 

@@ -91,7 +91,7 @@ def test_the_first_page_needs_no_heavy_import(own_home):
     script = (
         "import sys\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        "app = AppTest.from_file('app.py', default_timeout=100).run()\n"
         "assert not app.exception\n"
         "print([name for name in ('torch', 'cvxpy', 'sklearn') if name in sys.modules])"
     )

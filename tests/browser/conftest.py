@@ -8,13 +8,18 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
+
+from gradtag_core.runs.process import cancel
+from gradtag_core.runs.row import OPEN
+from gradtag_core.runs.store import RunStore
 
 ROOT = Path(__file__).parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -22,7 +27,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+PATIENCE = 60  # seconds: a busy machine is no failure
+expect.set_options(timeout=1000 * PATIENCE)
 TROUBLE = re.compile(r"Traceback|Exception|[Dd]eprecat")
 
 
@@ -31,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
+            item.add_marker(pytest.mark.timeout(5 * PATIENCE))
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
@@ -75,13 +82,21 @@ def app_server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> It
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE)
+        _end_runs(RunStore(server.home))
     text = server.log.read_text()
     assert not TROUBLE.search(text), text
 
 
+def _end_runs(store: RunStore) -> None:
+    """Runs outlive the app; those of a test that failed must not."""
+    for row in store.list():
+        if row.state in OPEN:
+            cancel(store, row.id, grace=0.0)
+
+
 def _wait_until_healthy(server: AppServer, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
@@ -94,9 +109,37 @@ def _wait_until_healthy(server: AppServer, process: subprocess.Popen[bytes]) -> 
 
 
 @pytest.fixture
-def page(browser: Browser, app_server: AppServer) -> Iterator[Page]:
-    """A fresh browser window on the app; the page itself is opened by the test."""
-    context = browser.new_context(base_url=app_server.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
+def open_window(browser: Browser, app_server: AppServer) -> Iterator[Callable[..., Page]]:
+    """Opens fresh browser windows on the app; the page itself is opened by the test."""
+    contexts = []
+
+    def opened(width: int = 1280, height: int = 900, theme: Literal["light", "dark"] = "light") -> Page:
+        context = browser.new_context(
+            base_url=app_server.url, viewport={"width": width, "height": height}, color_scheme=theme
+        )
+        contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_window: Callable[..., Page]) -> Page:
+    return open_window()
+
+
+@pytest.fixture
+def settle() -> Callable[[Page], None]:
+    """Waits until the script has run, and nothing of an earlier run of it or still loading is on the page.
+
+    A click on a button carries the arguments of the last run: what was typed before it must have arrived.
+    """
+
+    def settled(page: Page) -> None:
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        expect(page.locator("[data-stale=true], [data-testid=stSkeleton]")).to_have_count(0)
+
+    return settled

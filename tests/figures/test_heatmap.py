@@ -85,19 +85,28 @@ def test_frames_surround_each_group_and_vanish_when_a_group_is_torn():
     assert not heatmap(VALUES, NAMES, group_labels=labels).layout.shapes
 
 
-def test_the_first_evaluated_task_is_on_top_and_cells_are_square():
+def test_the_first_evaluated_task_is_on_top_and_cells_fill_any_window():
     layout = heatmap(VALUES, NAMES).layout
     assert layout.yaxis.range == (3.5, -0.5)
     assert layout.xaxis.range == (-0.5, 3.5)
-    assert layout.yaxis.scaleanchor == "x"
+    for axis in (layout.xaxis, layout.yaxis):
+        assert axis.scaleanchor is axis.constrain is None  # square cells leave a gap below or beside them
 
 
 def test_a_marker_per_pair_can_be_selected_and_knows_both_tasks():
-    markers = heatmap(VALUES, NAMES, order=ORDER, selectable=True).data[1]
+    figure = heatmap(VALUES, NAMES, order=ORDER, selectable=True)
+    _, markers, diagonal = figure.data
     assert len(markers.x) == 12
     for column, row, details in zip(markers.x, markers.y, markers.customdata, strict=True):
         assert (NAMES[details[0]], NAMES[details[1]]) == (row, column)
-    assert markers.marker.opacity == 0
+    assert list(diagonal.x) == list(diagonal.y) == [NAMES[task] for task in ORDER]
+    assert diagonal.hoverinfo == "none"
+    for trace in (markers, diagonal):
+        assert trace.marker.opacity == 0
+        assert (
+            trace.marker.size <= 6
+        )  # plotly's least radius is 3: larger ones overlap, and a neighbour may answer
+    assert figure.layout.hoverdistance == -1
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 10, 130])
@@ -105,7 +114,7 @@ def test_any_number_of_tasks_can_be_drawn(n_tasks):
     values = np.random.default_rng(0).normal(size=(n_tasks, n_tasks))
     names = [f"task::{index}" for index in range(n_tasks)]
     figure = heatmap(values, names, selectable=True, group_labels=np.zeros(n_tasks, dtype=int))
-    assert len(figure.data) == (2 if n_tasks <= MOST_SELECTABLE else 1)
+    assert len(figure.data) == (3 if n_tasks <= MOST_SELECTABLE else 1)
     assert 300 <= figure.layout.height <= 800
 
 

@@ -3,10 +3,12 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from gradtag_core import cli
+from gradtag_core.cli import main as cli
+from gradtag_core.cli import pareto, runs
 from gradtag_core.config import PRESETS, make_config
 from gradtag_core.runs import start
-from gradtag_core.runs.command import command_line
+from gradtag_core.runs.command import command_line, study_command_line
+from gradtag_core.study_config import make_study_config
 
 CONFIGS = [
     make_config(None),
@@ -22,7 +24,31 @@ def test_the_command_line_gives_the_configuration_back(config, monkeypatch):
     assert words[:4] == ["python", "-m", "gradtag_core", "run"]
     asked = []
     monkeypatch.setattr(start, "create_run", lambda store, config, name: asked.append(config) or _Row())
-    monkeypatch.setattr(cli, "_carry_out", lambda *args: None)
+    monkeypatch.setattr(runs, "carry_out", lambda *args: None)
+    monkeypatch.setattr(runs, "print_outcome", lambda *args: None)
+    result = CliRunner().invoke(cli.app, words[3:], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert asked == [config]
+
+
+STUDIES = [
+    make_study_config(),
+    make_study_config(
+        suite="debian", n_tasks=30, methods="tag,hoa,grad_tag_m7", seeds=1, metric="f1", seed=4, n_groups=5,
+        width=32, epochs=3, learning_rate=0.01, batch_size=64, weighting="tasks", search_limit=50.0, device="cpu",
+        threads=2, model="sign",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", STUDIES)
+def test_the_command_line_gives_the_study_back(config, monkeypatch):
+    words = shlex.split(study_command_line(config))
+    assert words[:4] == ["python", "-m", "gradtag_core", "pareto"]
+    asked = []
+    monkeypatch.setattr(start, "create_study", lambda store, config, name: asked.append(config) or _Row())
+    monkeypatch.setattr(pareto, "carry_out", lambda *args: None)
+    monkeypatch.setattr(pareto, "print_study", lambda *args: None)
     result = CliRunner().invoke(cli.app, words[3:], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert asked == [config]

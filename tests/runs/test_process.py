@@ -1,3 +1,4 @@
+import inspect
 import os
 import signal
 import subprocess
@@ -11,9 +12,11 @@ import pytest
 
 from gradtag_core.errors import Cancelled, InvalidInput, StoreError
 from gradtag_core.progress import Progress, Reporter
-from gradtag_core.runs.process import LOG_FILE, RunSession, cancel, launch, log_tail
+from gradtag_core.runs.process import KILL_SECONDS, LOG_FILE, RunSession, cancel, launch, log_tail
 from gradtag_core.runs.row import OPEN, RunRow, RunState, process_identity
 from gradtag_core.runs.store import RunStore
+
+PATIENCE = 60.0  # seconds: a busy machine is no failure
 
 WORKER = """
 import os, signal, subprocess, sys, time
@@ -29,17 +32,17 @@ with RunSession(store, run_id, beat_seconds=0.1, write_seconds=0.02) as session:
     if behaviour == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         session.on_progress(Progress("deaf", 1, 2))
-        time.sleep(60)
+        time.sleep(600)
     if behaviour == "with child":
-        stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
         child = subprocess.Popen([sys.executable, "-S", "-c", stubborn], stdout=subprocess.PIPE)
         child.stdout.readline()
         session.on_progress(Progress(str(child.pid), 1, 2))
-        session.cancel.wait(60)
+        session.cancel.wait(600)
     if behaviour == "bug":
         raise KeyError("bug")
     reporter = Reporter(session.on_progress, session.cancel)
-    steps = 5 if behaviour == "short" else 3000
+    steps = 5 if behaviour == "short" else 30000
     for step in reporter.track("stepping", range(steps), steps):
         time.sleep(0.02)
 sys.exit(session.state != "done")
@@ -50,7 +53,7 @@ import sys, time
 from gradtag_core.runs.process import launch
 from gradtag_core.runs.store import RunStore
 print(launch(RunStore(), sys.argv[1], argv=sys.argv[2:]), flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -74,10 +77,8 @@ def queued(store: RunStore) -> str:
     return store.create({}, "A run", "yeast", "gradtag run yeast").id
 
 
-def wait_for(
-    store: RunStore, run_id: str, condition: Callable[[RunRow], bool], seconds: float = 20.0
-) -> RunRow:
-    deadline = time.monotonic() + seconds
+def wait_for(store: RunStore, run_id: str, condition: Callable[[RunRow], bool]) -> RunRow:
+    deadline = time.monotonic() + PATIENCE
     while not condition(row := store.get(run_id)):
         assert time.monotonic() < deadline, f"{row}\n{log_tail(store, run_id)}"
         time.sleep(0.02)
@@ -92,14 +93,17 @@ def stepping(row: RunRow) -> bool:
     return row.done > 1
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
-    """Whether the process leaves, not even a zombie staying."""
-    deadline = time.monotonic() + seconds
-    while Path(f"/proc/{pid}").exists():
-        if time.monotonic() > deadline:
-            return False
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Whether it does while one can wait for it."""
+    deadline = time.monotonic() + PATIENCE
+    while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return True
+    return met
+
+
+def gone(pid: int) -> bool:
+    """Whether the process leaves, not even a zombie staying."""
+    return comes_true(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_launched_run_shows_progress_and_ends_done(store: RunStore, worker: Callable[..., list[str]]) -> None:
@@ -126,8 +130,8 @@ def test_run_is_its_own_session_and_can_only_be_launched_once(
     with pytest.raises(StoreError, match="only a queued run"):
         launch(store, run_id, worker(run_id, "long"))
     first = wait_for(store, run_id, stepping)
-    wait_for(store, run_id, lambda row: row.heartbeat > first.heartbeat and row.done > first.done)
-    assert 0 < store.get(run_id).fraction < 1
+    later = wait_for(store, run_id, lambda row: row.heartbeat > first.heartbeat and row.done > first.done)
+    assert 0 < later.fraction < 1
     with pytest.raises(StoreError, match="cancel it"):
         store.delete(run_id)
 
@@ -137,8 +141,8 @@ def test_cancel_ends_a_listening_run(store: RunStore, worker: Callable[..., list
     pid = launch(store, run_id, worker(run_id, "long"))
     wait_for(store, run_id, stepping)
     begun = time.monotonic()
-    row = cancel(store, run_id)
-    assert time.monotonic() - begun < 1.5  # it heard SIGTERM: nothing had to be killed
+    row = cancel(store, run_id, grace=PATIENCE)
+    assert time.monotonic() - begun < PATIENCE  # it heard SIGTERM: nothing had to be killed
     assert (row.state, row.error, row.cancel_requested) == ("cancelled", None, True)
     assert 0 < row.fraction < 1
     assert gone(pid)
@@ -150,7 +154,7 @@ def test_cancel_ends_a_run_that_ignores_it(store: RunStore, worker: Callable[...
     wait_for(store, run_id, lambda row: row.stage == "deaf")
     begun = time.monotonic()
     row = cancel(store, run_id)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < PATIENCE  # the worker would sleep for longer
     assert row.state == "cancelled"
     assert gone(pid)
 
@@ -162,17 +166,19 @@ def test_cancel_ends_children_that_ignore_it(store: RunStore, worker: Callable[.
     child = int(row.stage)
     assert process_identity(child) is not None
     assert cancel(store, run_id).state == "cancelled"
-    deadline = time.monotonic() + 5
-    while process_identity(child) is not None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert process_identity(child) is None
+    assert comes_true(lambda: process_identity(child) is None)
+
+
+def test_cancel_takes_less_than_two_seconds() -> None:
+    grace: float = inspect.signature(cancel).parameters["grace"].default
+    assert grace + KILL_SECONDS < 2  # not timed: on a busy machine the clock proves nothing
 
 
 def test_cancel_before_the_worker_has_begun(store: RunStore) -> None:
     waiting = queued(store)
     assert cancel(store, waiting).state == "cancelled"
     importing = queued(store)
-    pid = launch(store, importing, [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    pid = launch(store, importing, [sys.executable, "-S", "-c", "import time; time.sleep(600)"])
     assert cancel(store, importing).state == "cancelled"
     assert gone(pid)
 
@@ -182,7 +188,9 @@ def test_request_in_the_store_alone_stops_a_run(store: RunStore, worker: Callabl
     launch(store, run_id, worker(run_id, "long"))
     wait_for(store, run_id, stepping)
     store.request_cancel(run_id)
-    wait_for(store, run_id, in_state("cancelled"), seconds=5)
+    row = wait_for(store, run_id, in_state("cancelled"))
+    assert (row.cancel_requested, row.error) == (True, None)
+    assert 0 < row.done < row.total
 
 
 def test_killed_run_is_interrupted_and_can_be_resumed(
@@ -192,7 +200,7 @@ def test_killed_run_is_interrupted_and_can_be_resumed(
     pid = launch(store, run_id, worker(run_id, "long"))
     before = wait_for(store, run_id, lambda row: row.seconds > 0)
     os.kill(pid, signal.SIGKILL)
-    row = wait_for(store, run_id, in_state("interrupted"), seconds=2)
+    row = wait_for(store, run_id, in_state("interrupted"))
     assert row.error is not None
     assert "resume" in row.error
     assert row.seconds >= before.seconds
@@ -233,11 +241,13 @@ def test_run_outlives_its_launcher(store: RunStore, worker: Callable[..., list[s
         text=True,
         start_new_session=True,
     )
+    assert launcher.stdout is not None
+    pid = int(launcher.stdout.readline())
     row = wait_for(store, run_id, stepping)
     os.killpg(launcher.pid, signal.SIGKILL)
-    output, _ = launcher.communicate(timeout=10)
-    assert row.pid == int(output)
-    wait_for(store, run_id, lambda later: later.done > row.done + 2)
+    launcher.communicate(timeout=PATIENCE)
+    later = wait_for(store, run_id, lambda later: later.done > row.done + 2)
+    assert (later.state, later.pid) == ("running", pid)
     assert cancel(store, run_id).state == "cancelled"
 
 
@@ -335,13 +345,15 @@ def test_session_outside_the_main_thread(store: RunStore) -> None:
 
     def work() -> None:
         with RunSession(store, run_id, beat_seconds=0.02) as session:
-            session.cancel.wait(10)
+            session.cancel.wait(PATIENCE)
             Reporter(cancel=session.cancel).check()
 
     thread = threading.Thread(target=work)
     thread.start()
     wait_for(store, run_id, in_state("running"))
-    assert cancel(store, run_id).state == "cancelled"  # in this very process: asked, never killed
+    assert (
+        cancel(store, run_id, grace=PATIENCE).state == "cancelled"
+    )  # in this very process: asked, never killed
     thread.join()
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -359,7 +371,7 @@ def test_progress_is_throttled_and_the_last_is_kept(store: RunStore, monkeypatch
     monkeypatch.setattr(store, "update_progress", count)
     run_id = queued(store)
     overall = lambda progress: (0.5 + progress.fraction / 2, 9.0)  # noqa: E731
-    with RunSession(store, run_id, overall=overall, beat_seconds=60.0, write_seconds=30.0) as session:
+    with RunSession(store, run_id, overall=overall, beat_seconds=600.0, write_seconds=600.0) as session:
         for done in range(1, 1001):
             session.on_progress(Progress("stage", done, 1000, 1.0))
     assert written == [(1, 0.5005), (1000, 1.0)]
@@ -377,10 +389,11 @@ def test_progress_of_the_whole_run(store: RunStore) -> None:
 
 def test_pending_progress_appears_with_the_next_sign_of_life(store: RunStore) -> None:
     run_id = queued(store)
-    with RunSession(store, run_id, beat_seconds=0.05, write_seconds=30.0) as session:
+    with RunSession(store, run_id, beat_seconds=0.05, write_seconds=600.0) as session:
         session.on_progress(Progress("stage", 1, 4))
         session.on_progress(Progress("stage", 2, 4))
-        wait_for(store, run_id, lambda row: row.done == 2, seconds=5)
+        row = wait_for(store, run_id, lambda row: row.done == 2)
+        assert (row.state, row.stage, row.total) == ("running", "stage", 4)  # long before `write_seconds`
 
 
 def test_work_goes_on_when_progress_cannot_be_written(
@@ -394,10 +407,9 @@ def test_work_goes_on_when_progress_cannot_be_written(
         patch.setattr(store, "update_progress", full)
         patch.setattr(store, "heartbeat", full)
         session.on_progress(Progress("stage", 1, 4))
-        time.sleep(0.1)
+        assert comes_true(lambda: "No sign of life could be written: The disk is full." in caplog.text)
     assert store.get(run_id).state == "done"
     assert "The progress could not be written: The disk is full." in caplog.text
-    assert "No sign of life could be written: The disk is full." in caplog.text
 
 
 def test_request_made_before_the_start_is_heard(store: RunStore) -> None:

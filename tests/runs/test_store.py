@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from gradtag_core.errors import GradTagError, InvalidInput, StoreError
 from gradtag_core.runs import store as stores
+from gradtag_core.runs.database import SCHEMA_VERSION
 from gradtag_core.runs.files import content_key, write_json
 from gradtag_core.runs.row import NEXT_STATES, RUN_ID, RunRow, RunState, process_identity
-from gradtag_core.runs.store import SCHEMA_VERSION, RunStore
+from gradtag_core.runs.store import RunStore
 
 PACKAGE_PARENT = Path(stores.__file__).parents[2]
 FINAL: tuple[RunState, ...] = ("done", "failed", "cancelled", "interrupted")
@@ -323,7 +324,7 @@ def test_samples_are_listed_and_cannot_be_changed(tmp_path: Path) -> None:
     }
     write_json(tmp_path / "samples" / "one" / "run.json", {**sample, "created": 1.0, "seconds": 2})
     (tmp_path / "samples" / "two").mkdir()
-    store = RunStore(tmp_path / "home", samples=tmp_path / "samples")
+    store = RunStore(tmp_path / "home", samples=[tmp_path / "samples"])
     own = queued(store)
     assert [(row.id, row.sample) for row in store.list()] == [(own, False), ("yeast-sample", True)]
     assert len(store.problems) == 1
@@ -339,6 +340,25 @@ def test_samples_are_listed_and_cannot_be_changed(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="read-only sample"):
             change("yeast-sample")
     assert (tmp_path / "samples" / "one" / "run.json").exists()
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(store: RunStore) -> None:
+    run_id = queued(store)
+    change_database(store, "ALTER TABLE runs DROP COLUMN kind")
+    change_database(store, "PRAGMA user_version = 1")
+    with ThreadPoolExecutor(4) as pool:  # whoever comes first
+        stores_open = list(pool.map(RunStore, [store.home] * 4))
+    assert [row.id for row in stores_open[0].list("run")] == [run_id]
+    study = stores_open[1].create({}, "All methods", "yeast", "python -m gradtag_core pareto", "study")
+    assert (study.kind, store.get(run_id).kind) == ("study", "run")
+
+
+def test_runs_and_studies_are_told_apart(store: RunStore) -> None:
+    run_id = queued(store)
+    study = store.create({}, "All methods", "yeast", "python -m gradtag_core pareto", "study")
+    assert [row.id for row in store.list("study")] == [study.id]
+    assert [row.id for row in store.list("run")] == [run_id]
+    assert {row.id for row in store.list()} == {study.id, run_id}
 
 
 def test_newer_store_is_refused(store: RunStore) -> None:
@@ -375,7 +395,7 @@ def test_home_that_vanished_is_told(store: RunStore) -> None:
 
 def test_locked_store_is_told(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = queued(store)
-    monkeypatch.setattr(stores, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("gradtag_core.runs.database.BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(store.home / "runs.sqlite", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):

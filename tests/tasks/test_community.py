@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.tasks.community import community_suite, load_snap_suite, subgraph
+from gradtag_core.tasks.community import community_suite, subgraph
 from gradtag_core.tasks.node_embedding import ppr_embedding, structural_svd
 from gradtag_core.tasks.propagation import propagate
 from gradtag_core.tasks.scaling import standardise
@@ -73,6 +73,17 @@ def test_inputs_are_standardised_hops_over_the_edges_between_examples(features, 
     np.testing.assert_array_equal(subgraph(edges, np.array(nodes)), inside)
     hops = propagate(embedding(inside, len(nodes), 6, seed=3), inside, 2)
     np.testing.assert_array_equal(suite.inputs, standardise(hops))
+
+
+def test_the_suite_keeps_the_edges_between_its_examples_each_once() -> None:
+    edges, communities = small_graph()
+    nodes = np.unique(np.concatenate(communities[1:4]))
+    expected = subgraph(edges, nodes)
+    assert 0 < len(expected) < len(edges)
+    loops = np.stack([nodes[:5], nodes[:5]], axis=1)
+    shuffled = np.random.default_rng(0).permutation(np.concatenate([edges, edges[:9, ::-1], loops]))
+    for given_edges in (edges, shuffled):
+        np.testing.assert_array_equal(made(given_edges, communities, 3).edges, expected)
 
 
 def test_a_member_without_edges_is_an_example() -> None:
@@ -157,10 +168,9 @@ def test_files_give_the_suite_of_their_content(tmp_path: Path) -> None:
         for name, text in lists.items():
             (tmp_path / (name + suffix)).write_bytes(packed(text.encode()))
         files = tmp_path / f"edges.txt{suffix}", tmp_path / f"cmty.txt{suffix}"
-        found = load_snap_suite(*files, 3, 2, 6, 2, name="ours", distinct=True)
+        read = read_edges(files[0])
+        found = made(read, read_communities(files[1], read), 3, seed=2, name="ours", distinct=True)
         assert found.fingerprint == expected.fingerprint
-        with pytest.raises(InvalidInput, match="at most 20 bytes"):
-            load_snap_suite(*files, max_bytes=20)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +211,10 @@ def test_com_amazon_is_the_graph_of_the_paper() -> None:
 
 @needs_amazon
 def test_com_amazon_loads_as_a_suite_of_100_tasks() -> None:
-    suite = load_snap_suite(AMAZON / "edges.txt", AMAZON / "communities.txt")
+    edges = read_edges(AMAZON / "edges.txt")
+    communities = read_communities(AMAZON / "communities.txt", edges)
+    suite = community_suite(edges, communities)
     assert (suite.n_tasks, suite.inputs.shape) == (100, (3225, 4, 128))
     assert (suite.labels.sum(axis=0).max(), suite.labels.sum(axis=0).min()) == (328, 61)
-    assert (
-        load_snap_suite(
-            AMAZON / "edges.txt", AMAZON / "communities.txt", distinct=True, features="svd", dim=4
-        ).n_tasks
-        == 61
-    )
+    assert suite.edges is not None and suite.edges.shape == (10_262, 2)
+    assert community_suite(edges, communities, distinct=True, features="svd", dim=4).n_tasks == 61

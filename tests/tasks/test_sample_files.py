@@ -61,6 +61,11 @@ def test_the_debian_graph_is_simple_sorted_and_of_the_stated_size() -> None:
     assert len(np.unique(packages)) == len(packages) and (np.sort(packages) == packages).all()
 
 
+def test_only_the_debian_sample_has_a_graph() -> None:
+    np.testing.assert_array_equal(load_suite("debian", 3).edges, debian_graph()[1])
+    assert all(load_suite(name).edges is None for name in ("yeast", "digits", "planted"))
+
+
 def test_debian_tasks_are_the_tags_of_at_least_100_packages_by_frequency() -> None:
     suite = load_suite("debian")
     assert suite.inputs.shape == (29_785, 4, 128)

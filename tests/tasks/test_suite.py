@@ -143,6 +143,19 @@ def test_the_fingerprint_follows_everything_that_changes_results() -> None:
     assert len({suite.fingerprint, *(other.fingerprint for other in others)}) == len(others) + 1
 
 
+PATH = np.array([[0, 1], [2, 1]])
+
+
+def test_a_suite_keeps_its_graph_and_its_fingerprint() -> None:
+    plain = make_suite(GOOD)
+    suite = replace(plain, edges=PATH)
+    assert plain.edges is None and plain.select(1).edges is None
+    assert suite.fingerprint == plain.fingerprint
+    for chosen in (suite.select(1), suite.select(["t1"]), replace(suite, split_rule=SplitRule(0.3))):
+        assert chosen.edges is PATH
+    assert replace(plain, edges=np.empty((0, 2), np.int64)).edges is not None
+
+
 def test_a_replaced_rule_changes_the_splits() -> None:
     suite = make_suite(np.tile([[1], [0]], (50, 1)))
     assert len(suite.indices("train", 0)) == 10
@@ -163,6 +176,15 @@ GOOD = np.tile([[1, 0], [0, 1]], (10, 1)).astype(np.int8)
         ({"order": np.zeros(20, dtype=int)}, "`order`"),
         ({"labels": np.full((20, 2), 2, np.int8)}, "`labels`"),
         ({"labels": np.ones((20, 2), np.int8)}, "Task `t0`"),
+        ({"edges": PATH[:, :1]}, r"`edges` must be int64 pairs .*; found int64 of shape \(2, 1\)"),
+        ({"edges": PATH.astype(np.int32)}, "`edges` must be int64 pairs .*; found int32"),
+        ({"edges": PATH + 18}, "`edges` must name examples from 0 to 19; found 18 to 20"),
+        ({"edges": PATH - 1}, "`edges` must name examples from 0 to 19; found -1 to 1"),
+        (
+            {"edges": np.array([[0, 1], [3, 3]])},
+            "`edges` must join different examples; found a self loop at 3",
+        ),
+        ({"edges": np.array([[0, 1], [4, 2], [2, 4]])}, "each pair .* once, .*; found 2 and 4 2 times"),
     ],
 )
 def test_a_broken_suite_is_named(change: dict[str, object], message: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gradtag_core import cli
+from gradtag_core.cli import main as cli
 
 
 def group(*words):

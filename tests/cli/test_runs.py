@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from gradtag_core import cli
+from gradtag_core.cli import main as cli
 
 SMALL = [
     "--suite", "digits", "--n-tasks", "5", "--width", "8", "--epochs", "2", "--n-inits", "2", "--proj-dim", "8",
