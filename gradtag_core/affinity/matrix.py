@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradtag_core.affinity.membership import Membership
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.config import Metric
 
@@ -35,19 +36,18 @@ def average(scores: SubsetScores, metric: Metric) -> AffinityMatrix:
     n_tasks = len(scores.task_names)
     table = scores.mean_over_seeds()
     subset, task, score = table["subset"].to_numpy(), table["task"].to_numpy(), table[metric].to_numpy()
-    membership = np.zeros((len(scores.subsets), n_tasks))
-    for index, members in enumerate(scores.subsets):
-        membership[index, list(members)] = 1.0
-
-    alone = np.array([len(members) == 1 for members in scores.subsets])[subset]
-    counts, sums, squares = (np.zeros((n_tasks, n_tasks)) for _ in range(3))
-    center = np.array([score[task == i].mean() if (task == i).any() else 0.0 for i in range(n_tasks)])
+    n_scores = np.bincount(task, minlength=n_tasks)
+    center = np.bincount(task, score, minlength=n_tasks) / np.maximum(n_scores, 1)
     centred = score - center[task]  # sums of squares of centred scores keep their digits
-    for total, weight in ((counts, np.ones_like(score)), (sums, centred), (squares, centred**2)):
-        np.add.at(total, task, membership[subset] * weight[:, None])
-    for i in task[alone]:
-        own = centred[alone & (task == i)]
-        counts[i, i], sums[i, i], squares[i, i] = len(own), own.sum(), (own**2).sum()
+    weights = np.stack([np.ones_like(score), centred, centred**2], axis=1)
+    membership = Membership.of(scores.subsets, n_tasks)
+    totals = membership.sums(task, subset, weights)
+    alone = membership.sizes[subset] == 1
+    on_diagonal = np.zeros((n_tasks, weights.shape[1]))
+    np.add.at(on_diagonal, task[alone], weights[alone])
+    own = np.unique(task[alone])
+    totals[own, own] = on_diagonal[own]
+    counts, sums, squares = np.moveaxis(totals, -1, 0)
 
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums / counts

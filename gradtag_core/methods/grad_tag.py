@@ -12,6 +12,7 @@ from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset, covering_subsets
 from gradtag_core.config import RunConfig, make_config
 from gradtag_core.cost import Meter, measure
+from gradtag_core.errors import InvalidInput
 from gradtag_core.gradients.features import Featurizer
 from gradtag_core.gradients.projection import make_projection
 from gradtag_core.grouping.cluster import cluster
@@ -24,11 +25,15 @@ from gradtag_core.training.trainer import BaseModel, Trainer
 SUBSET_SIZE = 5
 
 
-def method_config(setting: Setting, preset: str | None, n_inits: int | None) -> RunConfig:
-    """The configuration of a run by that preset, made definite for the setting; `n_inits` (None: the preset's)."""
+def method_config(
+    setting: Setting, preset: str | None, n_inits: int | None, proxies_per_task: int = 0
+) -> RunConfig:
+    """The configuration of a run by that preset, made definite for the setting; without a preset, `n_inits` base
+    models and as many small models per task as asked for."""
     n_tasks, recipe = setting.suite.n_tasks, setting.recipe
     config = make_config(
-        preset, n_inits=n_inits, proxies_per_task=None if preset else 0, subset_size=min(SUBSET_SIZE, n_tasks - 1),
+        preset, n_inits=n_inits, proxies_per_task=None if preset else proxies_per_task,
+        subset_size=min(SUBSET_SIZE, n_tasks - 1),
         seed=setting.search_seed, width=setting.architecture.width, epochs=recipe.epochs,
         learning_rate=recipe.learning_rate, batch_size=recipe.batch_size, weighting=recipe.weighting,
         n_groups=setting.n_groups, metric=setting.metric,
@@ -79,16 +84,18 @@ def estimate(
 
 
 def joined_with_small_models(
-    setting: Setting, config: RunConfig, gradients: SubsetScores, subsets: list[Subset], meter: Meter
+    setting: Setting, config: RunConfig, gradients: SubsetScores | None, subsets: list[Subset], meter: Meter
 ) -> SubsetScores:
-    """The gradient estimates joined with small models trained on as many subsets as the configuration says."""
+    """The gradient estimates, if any, joined with small models trained on as many subsets as the configuration says."""
     width = config.proxy_width or setting.architecture.width
     small = Trainer(setting.suite, replace(setting.architecture, width=width), setting.device)
     rate = config.learning_rate * (setting.architecture.width / width) ** 0.5
     some = subsets[: config.proxies_per_task * setting.suite.n_tasks]
-    proxies = train_subsets(
-        setting, some, "Training small models", meter, small, replace(setting.recipe, learning_rate=rate)
+    recipe, seeds = (
+        replace(setting.recipe, learning_rate=rate),
+        range(config.proxy_seed, config.proxy_seed + len(some)),
     )
+    proxies = train_subsets(setting, some, "Training small models", meter, small, recipe, seeds)
     joined = join_estimates(
         proxies, subsets, gradients, label_similarity(setting.suite), setting.suite.train_sizes, config.seed
     )
@@ -96,9 +103,11 @@ def joined_with_small_models(
     return joined.scores
 
 
-def run(setting: Setting, n_inits: int | None = None, preset: str | None = None) -> MethodResult:
-    """Estimate by gradients alone, as in the paper, or as a run by `preset` does, with its small models."""
-    suite, config = setting.suite, method_config(setting, preset, n_inits)
+def run(
+    setting: Setting, n_inits: int | None = None, preset: str | None = None, proxies_per_task: int = 0
+) -> MethodResult:
+    """Estimate by gradients alone, as in the paper, by small models alone, or by both, as a run by `preset` does."""
+    suite, config = setting.suite, method_config(setting, preset, n_inits, proxies_per_task)
     with measure() as meter:
         pairs = [
             gradient_features(setting, config, base, meter) for base in base_models(setting, config, meter)
@@ -106,9 +115,11 @@ def run(setting: Setting, n_inits: int | None = None, preset: str | None = None)
         subsets = covering_subsets(
             suite.n_tasks, config.subset_size, config.n_subsets or 1, config.seed, suite.task_names
         )
-        scores = estimate(setting, config, pairs, subsets, meter)
+        scores = estimate(setting, config, pairs, subsets, meter) if pairs else None
         if config.proxies_per_task:
             scores = joined_with_small_models(setting, config, scores, subsets, meter)
+        if scores is None:
+            raise InvalidInput("`n_inits` and `proxies_per_task` must not both be 0; nothing would estimate.")
         affinity = average(scores, setting.metric).values
         labels = cluster(affinity, setting.n_groups, seed=config.seed).labels
         trained = train_groups(setting, as_groups(labels), meter)

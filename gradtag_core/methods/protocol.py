@@ -148,12 +148,16 @@ class MethodInfo:
     module: str
     options: Mapping[str, Any] = field(default_factory=dict)
     least_tasks: int = 1
+    needs_graph: bool = False
 
-    def why_not(self, setting: Setting) -> str | None:
-        """Why the method does not apply, as a sentence; None where it does."""
-        n_tasks = setting.suite.n_tasks
-        if n_tasks < self.least_tasks:
-            return f"`{self.name}` needs at least {self.least_tasks} tasks; `{setting.suite.name}` has {n_tasks}."
+    def why_not(self, suite: TaskSuite) -> str | None:
+        """Why the method does not apply to a suite, as a sentence; None where it does."""
+        if suite.n_tasks < self.least_tasks:
+            return (
+                f"`{self.name}` needs at least {self.least_tasks} tasks; `{suite.name}` has {suite.n_tasks}."
+            )
+        if self.needs_graph and suite.edges is None:
+            return f"`{self.name}` needs a graph; `{suite.name}` has none."
         return None
 
 
@@ -217,6 +221,34 @@ METHODS: tuple[MethodInfo, ...] = (
         "Groups by gradient estimates at three models, joined with many small trained models.", "grad_tag",
         {"preset": "accurate"}, 3,
     ),
+    MethodInfo(
+        "small_models", "Small models", "Groups by an additive model of many small trained models, without gradients.",
+        "grad_tag", {"n_inits": 0, "proxies_per_task": 10}, 3,
+    ),
+    MethodInfo(
+        "louvain", "Louvain", "Each task takes the cluster most like it among those of highest modularity.", "louvain",
+        needs_graph=True,
+    ),
+    MethodInfo(
+        "bigclam", "BigClam", "Each task takes the cluster most like it among overlapping ones, which share edges.",
+        "bigclam", needs_graph=True,
+    ),
+    MethodInfo(
+        "node2vec", "node2vec", "A logistic regression per task on vectors of nodes that meet on random walks.",
+        "node2vec", needs_graph=True,
+    ),
+    MethodInfo(
+        "verse", "VERSE", "A logistic regression per task on vectors that follow personalised PageRank.", "verse",
+        needs_graph=True,
+    ),
+    MethodInfo(
+        "mincut", "MinCutPool", "A logistic regression per task on soft clusters that cut few edges.", "mincut",
+        least_tasks=2, needs_graph=True,
+    ),
+    MethodInfo(
+        "dmon", "DMoN", "A logistic regression per task on soft clusters of high modularity.", "dmon",
+        least_tasks=2, needs_graph=True,
+    ),
 )  # fmt: skip
 
 
@@ -249,7 +281,7 @@ def run_method(name: str, setting: Setting) -> MethodResult:
     from gradtag_core.models.device import limited_threads
 
     info = find_method(name)
-    reason = info.why_not(setting)
+    reason = info.why_not(setting.suite)
     if reason:
         raise InvalidInput(f"`method` must apply to the suite: {reason}")
     with limited_threads(setting.threads):

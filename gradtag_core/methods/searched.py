@@ -40,14 +40,15 @@ def training_flops(setting: Setting, tasks: Sequence[int]) -> float:
 
 def train_subsets(
     setting: Setting, subsets: Sequence[Subset], stage: str, meter: Meter,
-    trainer: Trainer | None = None, recipe: Recipe | None = None,
+    trainer: Trainer | None = None, recipe: Recipe | None = None, seeds: Sequence[int] | None = None,
 ) -> SubsetScores:  # fmt: skip
     """Train every subset from scratch and score it on validation; FLOPs of both go to `meter`.
 
-    `trainer` and `recipe` (None: those of the setting) stand in for smaller models.
+    `trainer` and `recipe` (None: those of the setting) stand in for smaller models, and `seeds` for the search seed
+    that all share.
     """
     trainer, recipe = trainer or setting.trainer, recipe or setting.recipe
-    work = [(subset, setting.search_seed) for subset in subsets]
+    work = list(zip(subsets, seeds or [setting.search_seed] * len(subsets), strict=True))
     blocks = [work[start : start + BLOCK] for start in range(0, len(work), BLOCK)]
     scored: dict[int, Scored] = {}
 

@@ -1,8 +1,9 @@
-"""A planted suite small enough that any method runs on it in a second, and its setting."""
+"""Suites small enough that any method runs on them in a second, and their settings: planted, and of graphs."""
 
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from gradtag_core.config import make_config
 from gradtag_core.methods import grad_tag
 from gradtag_core.methods.protocol import Setting
 from gradtag_core.models.architecture import Architecture
+from gradtag_core.tasks.community import community_suite
 from gradtag_core.tasks.planted import planted_suite
 from gradtag_core.tasks.suite import SplitRule
 from gradtag_core.training.trainer import Recipe
@@ -47,3 +49,51 @@ def training_flops(setting):
         return setting.recipe.epochs * len(examples) * setting.architecture.step_flops(len(tasks))
 
     return flops
+
+
+def clique_edges(members):
+    return [(first, second) for first in members for second in members if first < second]
+
+
+@pytest.fixture(scope="session")
+def clique_graph():
+    """Two cliques of ten nodes joined by an edge: 20 nodes, 91 edges."""
+    return np.array([*clique_edges(range(10)), *clique_edges(range(10, 20)), (9, 10)])
+
+
+@pytest.fixture(scope="session")
+def graph_setting():
+    """A setting for communities of a graph, with half of each class to train and a quarter to validate."""
+
+    def make(edges, communities, **changes):
+        suite = community_suite(edges, communities, hops=1, dim=8, split_rule=SplitRule(0.5, 0.25))
+        architecture = Architecture("sign", suite.inputs.shape[1:], 8, suite.n_tasks)
+        recipe = Recipe(epochs=4, learning_rate=0.01, batch_size=24, weighting="rows")
+        return Setting(suite, architecture, recipe, torch.device("cpu"), n_groups=1, seed=1, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cliques(clique_graph, graph_setting):
+    """Two tasks: the members of each clique."""
+    return graph_setting(clique_graph, [np.arange(10), np.arange(10, 20)])
+
+
+@pytest.fixture(scope="session")
+def overlapping_graph():
+    """Edges and communities: four of 40 nodes on a ring of 120, each sharing ten with the next, and three nodes that
+    no edge reaches."""
+    rng = np.random.default_rng(0)
+    communities = [(30 * place + np.arange(40)) % 120 for place in range(4)]
+    together = np.zeros((120, 120), dtype=bool)
+    for own in communities:
+        together[np.ix_(own, own)] = True
+    edges = np.argwhere(np.triu(rng.random((120, 120)) < np.where(together, 0.6, 0.005), 1))
+    communities[1] = np.append(communities[1], [500, 501, 502])
+    return edges, communities
+
+
+@pytest.fixture(scope="session")
+def overlapping(overlapping_graph, graph_setting):
+    return graph_setting(*overlapping_graph)

@@ -55,6 +55,13 @@ def test_more_base_models_cost_more(setting):
     assert three.method == "grad_tag_m3"
 
 
+def test_small_models_need_no_base_model(setting, monkeypatch):
+    monkeypatch.setattr(grad_tag, "gradient_features", Mock(side_effect=AssertionError))
+    assert run_method("small_models", setting).groups
+    with pytest.raises(InvalidInput, match="must not both be 0"):
+        grad_tag.run(setting, n_inits=0)
+
+
 def test_any_number_of_base_models_can_be_asked_for():
     assert find_method("grad_tag_m5").options == {"n_inits": 5}
     assert "5 models" in find_method("grad_tag_m5").description
@@ -102,16 +109,16 @@ def test_the_cost_is_the_sum_of_every_stage(setting, training_flops, monkeypatch
     assert result.cost.flops == pytest.approx(sum(spent.values()) + sum(map(training_flops, result.groups)))
 
 
-def test_small_models_are_narrower_and_learn_faster(setting, monkeypatch):
+def test_small_models_are_narrower_learn_faster_and_start_apart(setting, monkeypatch):
     wide = replace(setting, architecture=replace(setting.architecture, width=64))
     seen = []
 
-    def note(setting, subsets, stage, meter, trainer, recipe):
-        seen.append((trainer.architecture.width, recipe.learning_rate, len(subsets)))
+    def note(setting, subsets, stage, meter, trainer, recipe, seeds):
+        seen.append((trainer.architecture.width, recipe.learning_rate, len(subsets), len(set(seeds))))
         raise StopIteration
 
     monkeypatch.setattr(grad_tag, "train_subsets", note)
     config = method_config(wide, "accurate", None).model_copy(update={"proxies_per_task": 1})
     with measure() as meter, pytest.raises(StopIteration):
         joined_with_small_models(wide, config, Mock(), [(0, 1)] * 10, meter)
-    assert seen == [(16, pytest.approx(2 * setting.recipe.learning_rate), 6)]
+    assert seen == [(16, pytest.approx(2 * setting.recipe.learning_rate), 6, 6)]

@@ -20,9 +20,13 @@ NAMES = [info.name for info in METHODS]
 
 @pytest.fixture(scope="module")
 def setting(setting):
-    """Four tasks, since every method runs twice."""
+    """Four tasks, since every method runs twice, and a graph, for the methods that need one."""
     architecture = replace(setting.architecture, n_tasks=4)
-    return replace(setting, suite=setting.suite.select(4), architecture=architecture)
+    suite = setting.suite.select(4)
+    nearest = np.argsort(((suite.inputs[:, None] - suite.inputs) ** 2).sum(-1), axis=1)[:, 1:6]
+    pairs = np.stack([np.repeat(np.arange(suite.n_examples), 5), nearest.ravel()], axis=1)
+    edges = np.unique(np.sort(pairs, axis=1), axis=0)
+    return replace(setting, suite=replace(suite, edges=edges), architecture=architecture)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -92,6 +96,15 @@ def test_every_method_runs_with_the_options_that_it_is_listed_with(info):
     parameters = inspect.signature(import_module(f"gradtag_core.methods.{info.module}").run).parameters
     assert info.options.keys() <= parameters.keys()
     assert info.description.endswith(".") and info.title
+
+
+def test_a_method_that_needs_a_graph_refuses_a_suite_without_one(setting):
+    without = replace(setting, suite=replace(setting.suite, edges=None))
+    needing = [info.name for info in METHODS if info.needs_graph]
+    assert needing == ["louvain", "bigclam", "node2vec", "verse", "mincut", "dmon"]
+    for name in needing:
+        with pytest.raises(InvalidInput, match=f"`{name}` needs a graph; `planted` has none"):
+            run_method(name, without)
 
 
 def test_an_unknown_method_is_named_with_the_nearest_one():
