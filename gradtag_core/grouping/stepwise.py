@@ -1,6 +1,6 @@
 """Forward and backward selection of groups over any scorer of subsets (Grad-TAG, appendix C.1.2, remark 4.3)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ MAX_SWEEPS = 20
 SMALLEST_GAIN = 1e-12
 
 Members = tuple[int, ...]
-Scorer = Callable[[Members], Mapping[int, float]]
+Scorer = Callable[[Sequence[Members]], Sequence[Mapping[int, float]]]  # of each group, its tasks' scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,9 @@ class StepwiseGroups:
 
 
 class ScoredGroups:
-    """Scores any group once: the sum over its tasks of weight times `evaluate(group)[task]`, 0 when empty.
+    """Scores any group once: the sum over its tasks of weight times their scores in it, 0 when empty.
 
+    `evaluate` is asked for many groups at a time, which trains or estimates them side by side.
     With scores estimated from gradients this is the accelerated form of remark 4.3. `weights`: one per task
     (None: 1), such as 1 over the standard deviation of its scores so that no easy task rules.
     """
@@ -54,16 +55,21 @@ class ScoredGroups:
     def evaluations(self) -> int:
         return len(self._totals) - 1
 
-    def total(self, group: frozenset[int]) -> float:
-        if group not in self._totals:
-            members = tuple(sorted(group))
-            scores = self._evaluate(members)
+    def prepare(self, groups: Iterable[frozenset[int]]) -> None:
+        """Score at once those of the groups that have not been scored."""
+        fresh = [group for group in dict.fromkeys(groups) if group not in self._totals]
+        listed = [tuple(sorted(group)) for group in fresh]
+        found = self._evaluate(listed) if fresh else []
+        for group, members, scores in zip(fresh, listed, found, strict=True):
             wrong = [task for task in members if not np.isfinite(scores.get(task, np.nan))]
             if wrong:
                 raise InvalidInput(
                     f"`evaluate` must give a finite score for every task of {members}; none for {wrong}."
                 )
             self._totals[group] = float(sum(self._weights[task] * scores[task] for task in members))
+
+    def total(self, group: frozenset[int]) -> float:
+        self.prepare([group])
         return self._totals[group]
 
 
@@ -84,11 +90,17 @@ def forward_selection(
     if orders < 1:
         raise InvalidInput(f"`orders` must be at least 1; found {orders}.")
     generator = np.random.default_rng(seed)
-    found = [
-        _place_all(scored, n_groups, generator.permutation(scored.n_tasks).tolist())
-        for _ in (reporter or Reporter()).track("Selecting groups", range(orders), orders)
-    ]
-    return _result(scored, *max(found, key=lambda outcome: outcome[1][-1]))
+    queues = [generator.permutation(scored.n_tasks).tolist() for _ in range(orders)]
+    groups = [[frozenset[int]() for _ in range(n_groups)] for _ in queues]
+    traces: list[list[float]] = [[] for _ in queues]
+    steps = (reporter or Reporter()).track("Selecting groups", zip(*queues, strict=True), scored.n_tasks)
+    for tasks in steps:  # all orders side by side
+        scored.prepare(group | {task} for own, task in zip(groups, tasks, strict=True) for group in own)
+        for own, trace, task in zip(groups, traces, tasks, strict=True):
+            target = int(np.argmax([_joining(scored, group, task) for group in own]))
+            own[target] = own[target] | {task}
+            trace.append(sum(scored.total(group) for group in own))
+    return _result(scored, *max(zip(groups, traces, strict=True), key=lambda outcome: outcome[1][-1]))
 
 
 def backward_selection(
@@ -108,6 +120,7 @@ def backward_selection(
         for task in generator.permutation(scored.n_tasks).tolist():
             reporter.check()
             source = next(index for index, group in enumerate(groups) if task in group)
+            scored.prepare([groups[source] - {task}, *(group | {task} for group in groups)])
             leaving = scored.total(groups[source] - {task}) - scored.total(groups[source])
             gains = [
                 -np.inf if index == source else leaving + _joining(scored, group, task)
@@ -120,18 +133,6 @@ def backward_selection(
         if len(trace) == before:
             break
     return _result(scored, groups, trace)
-
-
-def _place_all(
-    scored: ScoredGroups, n_groups: int, order: list[int]
-) -> tuple[list[frozenset[int]], list[float]]:
-    groups, trace = [frozenset[int]() for _ in range(n_groups)], []
-    for task in order:
-        gains = [_joining(scored, group, task) for group in groups]
-        target = int(np.argmax(gains))
-        groups[target] = groups[target] | {task}
-        trace.append(sum(scored.total(group) for group in groups))
-    return groups, trace
 
 
 def _joining(scored: ScoredGroups, group: frozenset[int], task: int) -> float:

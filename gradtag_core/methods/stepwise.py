@@ -1,7 +1,7 @@
 """Forward and backward selection of groups by models really trained, or by gradient estimates (Grad-TAG, appendix C.1.2
 and remark 4.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import comb
 from typing import Literal
@@ -34,19 +34,22 @@ MEASURED_SUBSETS = 50  # how many to look at for the mean cost of a training
 
 
 class TrainedScorer:
-    """Trains a model on each group that is asked for and gives its validation scores; each costs."""
+    """Trains a model on each group that is asked for, side by side, and gives its validation scores; each costs."""
 
     def __init__(self, setting: Setting, meter: Meter):
         self._setting, self._meter = setting, meter
         self._column = METRICS.index(setting.metric)
 
-    def __call__(self, group: Subset) -> Mapping[int, float]:
+    def __call__(self, groups: Sequence[Subset]) -> list[Mapping[int, float]]:
         setting = self._setting
-        work = [(group, setting.search_seed)]
-        (stack,) = fit_many(setting.trainer, work, setting.recipe, setting.reporter)
-        (scores,) = score_many(setting.trainer, [stack[0]], [group], "validation")
-        self._meter.flops += training_flops(setting, group)
-        return dict(zip(group, scores[:, self._column].tolist(), strict=True))
+        work = [(group, setting.search_seed) for group in groups]
+        found: dict[int, np.ndarray] = {}
+        for stack in fit_many(setting.trainer, work, setting.recipe, setting.reporter):
+            asked = [groups[place] for place in stack]
+            scores = score_many(setting.trainer, list(stack.values()), asked, "validation")
+            found |= zip(stack, scores, strict=True)
+        self._meter.flops += sum(training_flops(setting, group) for group in groups)
+        return [_by_task(group, found[place][:, self._column]) for place, group in enumerate(groups)]
 
 
 class SampleScorer:
@@ -66,9 +69,9 @@ class SampleScorer:
             "tasks; the cost is that of training every group that the selection asked for."
         )
 
-    def __call__(self, group: Subset) -> Mapping[int, float]:
-        self.flops += training_flops(self._setting, group)
-        return dict(zip(group, self._fit.predict([group]).tolist(), strict=True))
+    def __call__(self, groups: Sequence[Subset]) -> list[Mapping[int, float]]:
+        self.flops += sum(training_flops(self._setting, group) for group in groups)
+        return _split(groups, self._fit.predict(groups))
 
 
 def run(setting: Setting, direction: Direction, estimated: bool = False) -> MethodResult:
@@ -95,24 +98,34 @@ def run(setting: Setting, direction: Direction, estimated: bool = False) -> Meth
 
 
 def gradient_scorer(setting: Setting, meter: Meter) -> Scorer:
-    """Scores any group by the linearised model at one base model (remark 4.3)."""
+    """Scores groups by the linearised model at one base model, all that are asked for at once (remark 4.3)."""
     config = method_config(setting, None, 1)
     (base,) = base_models(setting, config, meter)
-    pairs = [gradient_features(setting, config, base, meter)]
-    column = METRICS.index(setting.metric)
+    pair = gradient_features(setting, config, base, meter)
 
-    def score(group: Subset) -> Mapping[int, float]:
-        own = [FeaturePair(_rows_of(pair.train, group), _rows_of(pair.validation, group)) for pair in pairs]
-        scores = estimate(setting, config, own, [group], meter)
-        return dict(zip(group, scores.values[:, column].tolist(), strict=True))
+    def score(groups: Sequence[Subset]) -> list[Mapping[int, float]]:
+        tasks = np.unique(np.concatenate(groups))
+        own = FeaturePair(_rows_of(pair.train, tasks), _rows_of(pair.validation, tasks))
+        scores = estimate(setting, config, [own], list(groups), meter)
+        return _split(groups, scores.of(setting.metric))
 
     return score
 
 
-def _rows_of(features: GradientFeatures, group: Subset) -> GradientFeatures:
+def _split(groups: Sequence[Subset], scores: np.ndarray) -> list[Mapping[int, float]]:
+    """Scores listed group after group, by task."""
+    ends = np.cumsum([len(group) for group in groups])
+    return [_by_task(group, own) for group, own in zip(groups, np.split(scores, ends[:-1]), strict=True)]
+
+
+def _by_task(group: Subset, scores: np.ndarray) -> dict[int, float]:
+    return dict(zip(group, scores.tolist(), strict=True))
+
+
+def _rows_of(features: GradientFeatures, tasks: np.ndarray) -> GradientFeatures:
     """The rows of some tasks: those of others would only cost time."""
     rows = features.rows
-    keep = np.flatnonzero(np.isin(rows.task, group))
+    keep = np.flatnonzero(np.isin(rows.task, tasks))
     kept = Rows(rows.example[keep], rows.task[keep], rows.label[keep])
     return replace(features, rows=kept, logits=features.logits[keep], projected=features.projected[keep])
 
@@ -146,12 +159,11 @@ class _Forecast:
         self._setting, self._left = setting, limit
         self._effects = np.random.default_rng(setting.search_seed).standard_normal((n_tasks, n_tasks))
 
-    def __call__(self, group: Subset) -> Mapping[int, float]:
-        self._left -= training_flops(self._setting, group)
+    def __call__(self, groups: Sequence[Subset]) -> list[Mapping[int, float]]:
+        self._left -= sum(training_flops(self._setting, group) for group in groups)
         if self._left < 0:
             raise _TooDear
-        inside = self._effects[np.ix_(group, group)].sum(1)
-        return dict(zip(group, inside.tolist(), strict=True))
+        return [_by_task(group, self._effects[np.ix_(group, group)].sum(1)) for group in groups]
 
 
 def _select(setting: Setting, direction: Direction, scorer: Scorer) -> StepwiseGroups:

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,8 +17,11 @@ class Modular:
         self.own = np.zeros(len(gain)) if own is None else own
         self.calls: list[tuple[int, ...]] = []
 
-    def __call__(self, group: tuple[int, ...]) -> dict[int, float]:
-        self.calls.append(group)
+    def __call__(self, groups: Sequence[tuple[int, ...]]) -> list[dict[int, float]]:
+        self.calls += groups
+        return [self.scores(group) for group in groups]
+
+    def scores(self, group: tuple[int, ...]) -> dict[int, float]:
         return {t: float(self.own[t] + sum(self.gain[t, j] for j in group if j != t)) for t in group}
 
 
@@ -47,9 +52,7 @@ def test_every_task_once_and_each_group_scored_once(n_tasks, seed, select, data)
     assert sorted(task for group in found.groups for task in group) == list(range(n_tasks))
     assert len(found.groups) <= n_groups
     assert len(set(scorer.calls)) == len(scorer.calls) == found.evaluations
-    assert found.total == pytest.approx(
-        sum(sum(Modular(scorer.gain, scorer.own)(g).values()) for g in found.groups)
-    )
+    assert found.total == pytest.approx(sum(sum(scorer.scores(group).values()) for group in found.groups))
 
 
 def test_forward_evaluates_at_most_nk_groups_per_order():
@@ -57,6 +60,26 @@ def test_forward_evaluates_at_most_nk_groups_per_order():
     found = forward_selection(ScoredGroups(scorer, 15), 4, orders=1)
     assert found.evaluations <= 15 * 4
     assert len(found.trace) == 15
+
+
+def one_order_at_a_time(scorer: Modular, n_groups: int, order: list[int]) -> float:
+    groups: list[tuple[int, ...]] = [()] * n_groups
+
+    def total(group: tuple[int, ...]) -> float:
+        return sum(scorer.scores(group).values())
+
+    for task in order:
+        gains = [total((*group, task)) - total(group) for group in groups]
+        groups[int(np.argmax(gains))] += (task,)
+    return sum(map(total, groups))
+
+
+def test_orders_side_by_side_are_those_one_after_the_other():
+    scorer = Modular(np.random.default_rng(5).normal(size=(9, 9)))
+    generator = np.random.default_rng(2)
+    orders = [generator.permutation(9).tolist() for _ in range(4)]
+    best = max(one_order_at_a_time(scorer, 3, order) for order in orders)
+    assert forward_selection(ScoredGroups(scorer, 9), 3, seed=2, orders=4).total == pytest.approx(best)
 
 
 def test_more_orders_are_never_worse():
@@ -93,10 +116,10 @@ def test_weights_keep_one_task_from_ruling():
 
 def test_broken_rules():
     with pytest.raises(InvalidInput, match="finite score for every task"):
-        forward_selection(ScoredGroups(lambda group: {}, 3), 2)
+        forward_selection(ScoredGroups(lambda groups: [{}] * len(groups), 3), 2)
     with pytest.raises(InvalidInput, match="`weights` must hold one number above 0 per task, 3"):
-        ScoredGroups(lambda group: {}, 3, [1, 0, 1])
+        ScoredGroups(lambda groups: [{}] * len(groups), 3, [1, 0, 1])
     with pytest.raises(InvalidInput, match="`n_groups` must be a whole number from 1"):
-        forward_selection(ScoredGroups(lambda group: {}, 3), 4)
+        forward_selection(ScoredGroups(lambda groups: [{}] * len(groups), 3), 4)
     with pytest.raises(InvalidInput, match="`orders` must be at least 1"):
-        forward_selection(ScoredGroups(lambda group: {}, 3), 2, orders=0)
+        forward_selection(ScoredGroups(lambda groups: [{}] * len(groups), 3), 2, orders=0)

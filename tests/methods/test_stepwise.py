@@ -15,7 +15,11 @@ NAMES = ["forward_selection", "backward_selection"]
 def by_planted_groups(planted):
     """An exact additive score: tasks of the same planted group help, others hurt."""
     effects = np.where(planted.groups[:, None] == planted.groups, 1.0, -1.0)
-    return lambda group: dict(zip(group, effects[np.ix_(group, group)].sum(1).tolist(), strict=True))
+
+    def scores(group):
+        return dict(zip(group, effects[np.ix_(group, group)].sum(1).tolist(), strict=True))
+
+    return lambda groups: [scores(group) for group in groups]
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -29,11 +33,12 @@ def test_planted_groups_are_found_from_additive_scores(setting, planted, directi
 def test_a_trained_score_is_that_of_the_model_and_is_paid_for(setting):
     group = (1, 2, 5)
     with measure() as meter:
-        found = TrainedScorer(setting, meter)(group)
+        _, found = TrainedScorer(setting, meter)([(0, 3), group])
     model = setting.trainer.fit(group, setting.recipe, setting.search_seed)
     expected = setting.trainer.score(model, group, "validation")[:, 4]
     np.testing.assert_allclose([found[task] for task in group], expected, atol=0.02)
-    assert meter.flops == pytest.approx(searched.training_flops(setting, group))
+    both = searched.training_flops(setting, group) + searched.training_flops(setting, (0, 3))
+    assert meter.flops == pytest.approx(both)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,9 +46,9 @@ def test_every_group_that_is_asked_for_is_paid_for_once(setting, name, monkeypat
     asked = []
     original = TrainedScorer.__call__
 
-    def note(self, group):
-        asked.append(group)
-        return original(self, group)
+    def note(self, groups):
+        asked.extend(groups)
+        return original(self, groups)
 
     monkeypatch.setattr(TrainedScorer, "__call__", note)
     result = run_method(name, setting)
@@ -71,7 +76,7 @@ def test_a_group_is_estimated_as_among_others_and_is_paid_for(setting):
     with measure() as alone:
         scorer = gradient_scorer(setting, alone)
         before = alone.flops
-        found = scorer(group)
+        _, found = scorer([(1, 2, 4, 5), group])
     with measure() as meter:
         pairs = [
             gradient_features(setting, config, base, meter) for base in base_models(setting, config, meter)
@@ -89,7 +94,7 @@ def test_a_dear_selection_stands_on_a_stated_sample_and_is_charged_for_what_it_a
     asked = []
     original = SampleScorer.__call__
     monkeypatch.setattr(
-        SampleScorer, "__call__", lambda self, group: (asked.append(group), original(self, group))[1]
+        SampleScorer, "__call__", lambda self, groups: (asked.extend(groups), original(self, groups))[1]
     )
     cheap = replace(setting, search_flops=14 * searched.training_flops(setting, (0, 1, 2)))
     result = run_method(name, cheap)
