@@ -1,4 +1,4 @@
-"""How long a user waits: first page, quick preset from click to heatmap, another k or λ and what-if changes.
+"""How long a user waits: first page, quick preset from click to heatmap, another k, λ or budget and what-if changes.
 
 `python -m benchmarks.app_speed [--json]`; needs a chromium.
 """
@@ -27,6 +27,7 @@ THINKING = (
 TASKS, GROUPS = 100, 12
 TABLE_LINES = "document.querySelectorAll('[data-testid=stTable] tbody tr').length"
 CAPTIONS = "[...document.querySelectorAll('[data-testid=stCaptionContainer]')].map(each => each.textContent)"
+ANSWER = "document.querySelector('.st-key-recommendation').textContent"
 STEPS_DONE = f"({CAPTIONS}.find(text => text.startsWith('Done:')) ?? '').split(/:|→/).length - 1 === COUNT"
 THRESHOLD_WORDS = (
     "[...document.querySelectorAll('p')].map(each => each.textContent)"
@@ -69,6 +70,18 @@ def change_of_k(page: Page, url: str) -> float:
     expect(page.locator(HEATMAP).first).to_be_attached(timeout=30_000)
     page.wait_for_timeout(1000 * THINKING)
     return _next_k(page, 8)
+
+
+def change_of_budget(page: Page, url: str) -> float:
+    """The median over several budgets of the stored study, from key press to the words that answer."""
+    page.goto(f"{url}/pareto?study=sample-study-yeast")
+    expect(page.locator(".st-key-pareto .scatterlayer")).to_be_attached(timeout=30_000)
+    page.wait_for_timeout(1000 * THINKING)
+    waits = []
+    for _ in range(CHANGES):
+        shown = f"({ANSWER}) !== {json.dumps(page.evaluate(ANSWER))}"
+        waits.append(_wait_in_page(page, lambda: page.get_by_role("slider").press("ArrowLeft"), shown))
+    return median(waits)
 
 
 def uploaded_matrix(page: Page, url: str) -> list[dict[str, str | float]]:
@@ -164,6 +177,12 @@ def main() -> None:
         )
         records.append(
             {"wait": f"the next k at 30 tasks (median of {CHANGES})", "seconds": change_of_k(page, url)}
+        )
+        records.append(
+            {
+                "wait": f"the next budget of a study (median of {CHANGES})",
+                "seconds": change_of_budget(page, url),
+            }
         )
         records += uploaded_matrix(page, url)
     publish(records, arguments.json)

@@ -1,4 +1,4 @@
-"""The pictures of the README, taken from the stored runs: `python -m benchmarks.screenshots`; needs a chromium."""
+"""The pictures of the README, taken from what is stored: `python -m benchmarks.screenshots`; needs a chromium."""
 
 from playwright.sync_api import Browser, expect
 
@@ -8,6 +8,7 @@ FOLDER = ROOT / "docs"
 PICTURES = {
     "affinity": ("/affinity?run=sample-debian", "light"),
     "groups": ("/groups?run=sample-debian", "dark"),
+    "pareto": ("/pareto?study=sample-study-yeast", "light"),
 }
 
 
@@ -15,7 +16,8 @@ def picture(browser: Browser, address: str, theme: str, name: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 1180}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address)
-    expect(page.locator(".js-plotly-plot .heatmaplayer image").first).to_be_attached(timeout=60_000)
+    drawn = page.locator(".js-plotly-plot :is(.heatmaplayer image, .scatterlayer .point)")
+    expect(drawn.first).to_be_attached(timeout=60_000)
     page.wait_for_timeout(3000)  # fonts and the last figures
     page.screenshot(path=FOLDER / f"{name}.png")
     context.close()

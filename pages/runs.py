@@ -1,4 +1,4 @@
-"""Runs: what was computed, what is being computed, and what to do with it."""
+"""Runs and studies: what was computed, what is being computed, and what to do with it."""
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ def main() -> None:
     for problem in store().problems:
         st.warning(problem, icon=":material/warning:")
     rows = store().list()
-    current_run(rows)
+    current_run([row for row in rows if row.kind == "run"])
     if not rows:
         st.info("There are no runs yet. An estimate takes seconds with the quick preset.")
         st.page_link("pages/estimate.py", label="Estimate affinities", icon=":material/play_circle:")

@@ -1,10 +1,11 @@
-"""One widget per knob of a run, made from its field in `config.RunConfig`."""
+"""One widget per knob, made from its field in a configuration; and the form of a run."""
 
 from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
+from pydantic import BaseModel
 
 from gradtag_core.config import METRIC_TITLES, PRESETS, RunConfig
 from gradtag_core.runs.stages import STAGE_TITLES
@@ -31,7 +32,9 @@ CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
     "weighting": {"rows": "every row", "tasks": "every task"},
     "rounding": {"spectral": "spectral, exactly k groups", "threshold": "threshold, as in the paper"},
 }
-EMPTY_MEANS = {"n_tasks": "all", "rounding_threshold": "searched", "memory": "no limit"}
+EMPTY_MEANS = {
+    "n_tasks": "all", "rounding_threshold": "searched", "memory": "no limit", "search_limit": "no limit",
+}  # fmt: skip
 DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
 SAVED = "knob_values"
 
@@ -69,22 +72,22 @@ def draw_knobs() -> dict[str, Any]:
     return values
 
 
-def help_text(name: str) -> str:
-    """What a knob does, its symbol, where the paper has it, and what a change repeats."""
-    field = RunConfig.model_fields[name]
+def help_text(name: str, config: type[BaseModel] = RunConfig) -> str:
+    """What a knob does, its symbol, where the paper has it, and what a change repeats in a run."""
+    field = config.model_fields[name]
     extra: Any = field.json_schema_extra
     parts = [f"{field.description}"]
     if extra["symbol"]:
         parts.append(f"Symbol: {extra['symbol']}.")
     if extra["paper"]:
         parts.append(f"In the paper: {extra['paper']}.")
-    if extra["stage"] in STAGE_TITLES:
+    if config is RunConfig and extra["stage"] in STAGE_TITLES:
         parts.append(f"A change repeats the run from “{STAGE_TITLES[extra['stage']]}” on.")
     return "\n\n".join(parts)
 
 
-def label(name: str) -> str:
-    field = RunConfig.model_fields[name]
+def label(name: str, config: type[BaseModel] = RunConfig) -> str:
+    field = config.model_fields[name]
     extra: Any = field.json_schema_extra
     return f"{field.title} ({extra['symbol']})" if extra["symbol"] else f"{field.title}"
 
@@ -94,21 +97,26 @@ def _draw(name: str, earlier: Mapping[str, Any]) -> Any:
     key = _key(name)
     if key not in st.session_state:
         value = _saved()[name]
-        st.session_state[key] = AUTOMATIC if value is None and _is_choice(name) else value
+        st.session_state[key] = first_value(name, value)
     off = (name == "rounding_threshold" and earlier["rounding"] != "threshold") or (
         name in ("n_subsets", "subset_size") and earlier["pairwise"]
     )
     common: dict[str, Any] = {"key": key, "help": help_text(name), "on_change": _mark_custom, "disabled": off}
-    value = _widget(name)(label(name), **common)
+    value = widget(name)(label(name), **common)
     return None if value == AUTOMATIC or (off and name == "rounding_threshold") else value
 
 
-def _widget(name: str) -> Callable[..., Any]:
-    """The widget that suits the type of the knob's field."""
-    kind, optional = _kind(name)
+def first_value(name: str, value: Any, config: type[BaseModel] = RunConfig) -> Any:
+    """What the widget of a knob must hold to mean `value`."""
+    return AUTOMATIC if value is None and _is_choice(name, config) else value
+
+
+def widget(name: str, config: type[BaseModel] = RunConfig) -> Callable[..., Any]:
+    """The widget that suits the type of the knob's field; `AUTOMATIC` stands for a choice that is left open."""
+    kind, optional = _kind(name, config)
     if name == "suite":
         return _select({info.name: info.title for info in suite_infos()})
-    if _is_choice(name):
+    if _is_choice(name, config):
         titles = CHOICE_TITLES.get(name, {})
         choices = ((AUTOMATIC,) if optional else ()) + get_args(kind)
         return _select({choice: titles.get(choice, choice) for choice in choices})
@@ -116,7 +124,7 @@ def _widget(name: str) -> Callable[..., Any]:
         return st.toggle
     if kind is str:
         return st.text_input
-    number: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(name), "format": "%g"}
+    number: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(name, config), "format": "%g"}
     if optional:
         number |= {"value": None, "placeholder": EMPTY_MEANS.get(name, AUTOMATIC)}
     return lambda text, **common: st.number_input(text, **number, **common)
@@ -128,13 +136,13 @@ def _select(titles: Mapping[str, str]) -> Callable[..., Any]:
     )
 
 
-def _is_choice(name: str) -> bool:
-    return get_origin(_kind(name)[0]) is Literal
+def _is_choice(name: str, config: type[BaseModel]) -> bool:
+    return get_origin(_kind(name, config)[0]) is Literal
 
 
-def _kind(name: str) -> tuple[Any, bool]:
+def _kind(name: str, config: type[BaseModel]) -> tuple[Any, bool]:
     """(type, whether it may be empty) of a field."""
-    annotation: Any = RunConfig.model_fields[name].annotation
+    annotation: Any = config.model_fields[name].annotation
     parts = (
         get_args(annotation)
         if isinstance(annotation, UnionType) or type(None) in get_args(annotation)
@@ -145,8 +153,8 @@ def _kind(name: str) -> tuple[Any, bool]:
     return next(part for part in parts if part is not type(None)), type(None) in parts
 
 
-def _step(name: str) -> float:
-    return RunConfig.model_fields[name].default or 0.01
+def _step(name: str, config: type[BaseModel]) -> float:
+    return config.model_fields[name].default or 0.01
 
 
 def _saved() -> dict[str, Any]:

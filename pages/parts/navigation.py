@@ -21,6 +21,7 @@ def navigate() -> st.Page:
             st.Page("pages/estimate.py", title="Estimate", icon=":material/play_circle:"),
             st.Page("pages/affinity.py", title="Affinity", icon=":material/grid_on:"),
             st.Page("pages/groups.py", title="Groups", icon=":material/workspaces:"),
+            st.Page("pages/pareto.py", title="Pareto", icon=":material/balance:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
         ],
         position="top",

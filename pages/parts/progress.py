@@ -66,16 +66,20 @@ def show_ending(row: RunRow) -> None:
     if row.state == "done":
         st.markdown(f"Finished in {seconds_text(row.seconds)}.")
         with st.container(horizontal=True):
+            if row.kind == "study":
+                st.page_link("pages/pareto.py", label="See its methods", icon=":material/balance:",
+                             query_params={"study": row.id})  # fmt: skip
+                return
             st.page_link("pages/affinity.py", label="See its affinities", icon=":material/grid_on:",
                          query_params={"run": row.id})  # fmt: skip
             st.page_link("pages/groups.py", label="See its groups", icon=":material/workspaces:",
                          query_params={"run": row.id})  # fmt: skip
         return
     if row.state == "failed":
-        st.error(row.error or "The run failed without a message.", icon=":material/error:")
+        st.error(row.error or f"The {row.kind} failed without a message.", icon=":material/error:")
         show_log(row)
     else:
-        st.info(row.error or "The run was cancelled; everything it had finished is kept.")
+        st.info(row.error or f"The {row.kind} was cancelled; everything it had finished is kept.")
     if st.button("Resume", icon=":material/resume:", key=f"resume_{row.id}"):
         resume_run(row.id)
         st.rerun()

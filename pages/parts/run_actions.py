@@ -1,14 +1,17 @@
-"""What can be done with one run."""
+"""What can be done with one run or study."""
+
+from collections.abc import Mapping
 
 import streamlit as st
 
-from gradtag_core.runs.row import OPEN, RunRow
+from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from pages.parts.errors import shown_errors
 from pages.parts.progress import follow_run, show_log
 from pages.parts.quantities import plain
-from pages.parts.state import choose_run, delete_run, store
+from pages.parts.state import PAGES, choose_run, delete_run, store
 
-READ_ONLY = "This run ships with the project and cannot be changed."
+READ_ONLY = "It ships with the project and cannot be changed."
+ICONS: Mapping[RunKind, str] = {"run": ":material/grid_on:", "study": ":material/balance:"}
 
 
 def show_actions(row: RunRow) -> None:
@@ -17,9 +20,9 @@ def show_actions(row: RunRow) -> None:
     if row.state != "done" and row.state not in OPEN:
         follow_run(row)
     with st.container(horizontal=True):
-        if st.button("Open", type="primary", icon=":material/grid_on:", key="open_run"):
-            choose_run(row.id)
-            st.switch_page("pages/affinity.py", query_params={"run": row.id})
+        if st.button("Open", type="primary", icon=ICONS[row.kind], key="open_run"):
+            choose_run(row.id, row.kind)
+            st.switch_page(PAGES[row.kind][0], query_params={row.kind: row.id})
         with st.popover(
             "Rename", icon=":material/edit:", disabled=row.sample, help=READ_ONLY if row.sample else None
         ):
@@ -29,8 +32,8 @@ def show_actions(row: RunRow) -> None:
         if st.button(
             "Delete", icon=":material/delete:", disabled=cannot_delete, help=reason, key="delete_run"
         ):
-            _confirm_delete(row)
-    st.caption("The command that repeats this run:")
+            st.dialog(f"Delete this {row.kind}?")(_confirm_delete)(row)
+    st.caption(f"The command that repeats this {row.kind}:")
     st.code(row.command, language="bash", wrap_lines=True)
     if row.state == "done":
         show_log(row)
@@ -44,11 +47,8 @@ def _rename(row: RunRow) -> None:
             st.rerun()
 
 
-@st.dialog("Delete this run?")
 def _confirm_delete(row: RunRow) -> None:
-    st.markdown(
-        f"**{plain(row.name)}** and all its results will be gone. What other runs share with it is kept."
-    )
+    st.markdown(f"**{plain(row.name)}** and all its results will be gone. What others share with it is kept.")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", key="confirm_delete"):
             with shown_errors():

@@ -1,4 +1,4 @@
-"""The table of runs."""
+"""The table of runs and studies."""
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +9,7 @@ from pages.parts.results import comparison_of, record_of
 
 
 def pick_from_table(rows: list[RunRow]) -> RunRow | None:
-    """Draw the runs; returns the selected one."""
+    """Draw the runs and studies; returns the selected one."""
     key = f"runs {rows[0].id} {len(rows)}"  # a selection is a position: another list begins without one
     number = st.column_config.NumberColumn
     event = st.dataframe(
@@ -17,6 +17,7 @@ def pick_from_table(rows: list[RunRow]) -> RunRow | None:
         on_select="rerun", selection_mode="single-row", placeholder="–",
         column_config={
             "Created": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Kind": st.column_config.TextColumn(help="A run estimates affinities; a study compares methods."),
             "Seconds": number(format="%.1f"),
             "Row Spearman": number(format="%.2f", help="Against real training, where the run has any."),
             "M": number(help="Initialisations", width="small"), "d": number(help="Projected dimension", width="small"),
@@ -36,6 +37,7 @@ def _line(row: RunRow) -> dict[str, object]:
         "Name": row.name,
         "Data set": row.suite,
         "State": "sample" if row.sample else row.state,
+        "Kind": row.kind,
         "Created": pd.Timestamp(row.created, unit="s"),
         "Seconds": row.seconds,
         "M": row.config.get("n_inits"),
@@ -49,6 +51,8 @@ def _line(row: RunRow) -> dict[str, object]:
 
 def _findings(row: RunRow) -> dict[str, object]:
     """What only the results tell: the number of subsets and groups that were left open, and the accuracy."""
+    if row.kind == "study":
+        return {}
     record = record_of(row)
     if record is None:
         return {}

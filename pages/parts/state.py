@@ -1,6 +1,7 @@
-"""What the pages share: the store, the theme, and the current run, which the address names."""
+"""What the pages share: the store, the theme, and the current run and study, which the address names."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -8,10 +9,16 @@ import streamlit as st
 from gradtag_core.config import RunConfig
 from gradtag_core.figures.theme import Theme
 from gradtag_core.runs.process import launch
-from gradtag_core.runs.row import OPEN, RunRow
+from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from gradtag_core.runs.store import RunStore
+from gradtag_core.study_config import StudyConfig
 
-CURRENT, FOLLOWED = "current_run", "followed_run"
+CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study"}
+FOLLOWED = "followed_run"
+PAGES: Mapping[RunKind, tuple[str, str]] = {
+    "run": ("pages/affinity.py", "Affinity"),
+    "study": ("pages/pareto.py", "Pareto"),
+}
 
 
 def store() -> RunStore:
@@ -31,25 +38,40 @@ def theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def choose_run(run_id: str) -> None:
+def choose_run(run_id: str, kind: RunKind = "run") -> None:
     """Make a run the current one. Leaving a page drops what is in the address, so the session keeps it too."""
-    st.session_state[CURRENT] = run_id
-    if st.query_params.get("run") != run_id:
-        st.query_params["run"] = run_id
+    st.session_state[CURRENT[kind]] = run_id
+    if st.query_params.get(kind) != run_id:
+        st.query_params[kind] = run_id
 
 
-def current_run(rows: list[RunRow]) -> RunRow | None:
-    """The run in the address, else the last one looked at, else the newest finished one; None in an empty store."""
+def current_run(rows: list[RunRow], kind: RunKind = "run") -> RunRow | None:
+    """The run in the address, else the last one looked at, else the newest finished one; None in an empty store.
+
+    `rows` are all of the `kind`; the current study is a different thing from the current run.
+    """
     known = {row.id: row for row in rows}
-    asked = st.query_params.get("run")
+    asked = st.query_params.get(kind)
     if asked and asked not in known:
-        st.warning(f"There is no run `{asked.replace('`', '´')}` here; it may have been deleted.")
-    remembered = (known.get(asked or ""), known.get(st.session_state.get(CURRENT, "")))
+        _tell_unknown(asked, kind)
+    remembered = (known.get(asked or ""), known.get(st.session_state.get(CURRENT[kind], "")))
     finished = (row for row in rows if row.state == "done")
     row = next((row for row in remembered if row), None) or next(finished, None)
     if row:
-        choose_run(row.id)
+        choose_run(row.id, kind)
     return row
+
+
+def _tell_unknown(asked: str, kind: RunKind) -> None:
+    """Say that the address names nothing of this kind, and where it leads if it names the other one."""
+    shown = asked.replace("`", "´")
+    other = next((row for row in store().list() if row.id == asked), None)
+    if other is None:
+        st.warning(f"There is no {kind} `{shown}` here; it may have been deleted.")
+        return
+    page, name = PAGES[other.kind]
+    st.warning(f"`{shown}` is a {other.kind}, not a {kind}: the {name} page shows it.")
+    st.page_link(page, label=f"Open it there: {name}", query_params={other.kind: asked})
 
 
 def open_runs(rows: list[RunRow]) -> list[RunRow]:
@@ -66,14 +88,25 @@ def start_run(config: RunConfig) -> None:
     launch(store(), row.id)
 
 
+def start_study(config: StudyConfig) -> None:
+    """Queue and launch a study and make it the current one."""
+    from gradtag_core.runs.start import create_study
+
+    row = create_study(store(), config)
+    choose_run(row.id, "study")
+    st.session_state[FOLLOWED] = row.id
+    launch(store(), row.id)
+
+
 def resume_run(run_id: str) -> None:
-    store().reopen(run_id)
-    choose_run(run_id)
+    row = store().reopen(run_id)
+    choose_run(run_id, row.kind)
     launch(store(), run_id)
 
 
 def delete_run(run_id: str) -> None:
+    kind = store().get(run_id).kind
     store().delete(run_id)
-    if st.session_state.get(CURRENT) == run_id:
-        del st.session_state[CURRENT]
-        st.query_params.pop("run", None)
+    if st.session_state.get(CURRENT[kind]) == run_id:
+        del st.session_state[CURRENT[kind]]
+        st.query_params.pop(kind, None)

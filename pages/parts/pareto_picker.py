@@ -1,0 +1,106 @@
+"""Which study the page shows, in which metric and on which axis; and studies at work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from gradtag_core.config import METRICS, Metric
+from gradtag_core.evaluation.pareto import ERROR_TITLES
+from gradtag_core.evaluation.pareto_axis import TERAFLOPS, Axis, PricedMethod, price
+from gradtag_core.runs.row import OPEN, RunRow
+from gradtag_core.runs.study_record import StudyRecord
+from pages.parts.errors import shown_errors
+from pages.parts.pareto_records import place_of
+from pages.parts.progress import follow_run
+from pages.parts.run_picker import run_label
+from pages.parts.state import choose_run, current_run, store
+
+AXES: Mapping[Axis, str] = {"flops": "FLOPs", "seconds": "seconds", "gpu_hours": "GPU-hours"}
+WATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class View:
+    """How a study is looked at."""
+
+    metric: Metric
+    axis: Axis
+    teraflops: float
+
+    def priced(self, record: StudyRecord) -> list[PricedMethod]:
+        return price(record.records(self.metric), self.axis, self.teraflops)
+
+
+def pick_study() -> RunRow | None:
+    """Let the user pick a study; None in an empty store."""
+    rows = store().list("study")
+    row = current_run(rows, "study") or next(iter(rows), None)
+    if row is None:
+        return None
+    choose_run(row.id, "study")  # one at work, where none has finished yet
+    st.session_state["study_picker"] = row.id
+    names = {each.id: run_label(each) for each in rows}
+    st.selectbox("Study", list(names), format_func=names.__getitem__, key="study_picker", on_change=_picked)
+    return row
+
+
+def _picked() -> None:
+    choose_run(st.session_state["study_picker"], "study")
+    forget_view()
+
+
+def forget_view() -> None:
+    """The metric and the budget in the address were meant for the study before."""
+    for name in ("error_metric", "budget"):
+        st.query_params.pop(name, None)
+
+
+def follow_studies(row: RunRow | None) -> None:
+    """Show the studies at work, and how the chosen one ended if it did not finish; draw its results as they come."""
+    for each in store().list("study"):
+        chosen = row is not None and each.id == row.id
+        if each.state in OPEN or (chosen and each.state != "done"):
+            follow_run(each)
+        if chosen and each.state in OPEN:
+            st.fragment(_watch, run_every=WATCH_SECONDS)(each, place_of(each)[1])
+
+
+def _watch(row: RunRow, stamp: int | None) -> None:
+    with shown_errors():
+        if place_of(row)[1] != stamp:
+            st.rerun()
+
+
+def pick_axis() -> tuple[Axis, float]:
+    """The axis and, for GPU-hours, the assumed speed in TFLOP/s."""
+    axis: Axis = st.segmented_control(
+        "Against", list(AXES), default="flops", required=True, format_func=AXES.__getitem__, key="axis",
+        bind="query-params", persist_state="session", wrap=True,
+        help="FLOPs are the same on every machine. Seconds are those of the machine that ran the study. GPU-hours are "
+        "the FLOPs at a speed that you state.",
+    )  # fmt: skip
+    if axis != "gpu_hours":
+        return axis, TERAFLOPS
+    teraflops = st.number_input(
+        "Effective TFLOP/s", 0.001, 100_000.0, TERAFLOPS, key="teraflops", bind="query-params", format="%g",
+        persist_state="session",
+        help=f"What one GPU really computes per second on such models. The {TERAFLOPS:g} are an assumption, not a "
+        "measurement: small models reach a small part of a GPU's peak.",
+    )  # fmt: skip
+    return axis, teraflops
+
+
+def pick_metric(row: RunRow, record: StudyRecord) -> Metric:
+    """Kept for each study, and in the address."""
+    asked = st.query_params.get("error_metric", "")
+    first = METRICS.index(asked if asked in METRICS else record.config.metric)
+    metric: Metric = st.selectbox(
+        "Error", METRICS, index=first, format_func=ERROR_TITLES.__getitem__, key=f"error_metric_{row.id}",
+        persist_state="session",
+        help="All metrics were scored; changing this computes nothing anew. Searches went by the study's own metric, "
+        f"{ERROR_TITLES[record.config.metric]}.",
+    )  # fmt: skip
+    if asked != metric:
+        st.query_params["error_metric"] = metric
+    return metric

@@ -1,0 +1,86 @@
+"""The Pareto page in a browser: the slider answers, a study is started, cancelled and resumed, narrow windows."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+PLOT, WORDS = ".st-key-pareto .scatterlayer", ".st-key-recommendation"
+SECONDS = 1000
+Settle = Callable[[Page], None]
+
+
+def test_the_budget_slider_changes_the_recommendation(page: Page, settle: Settle) -> None:
+    page.goto("/pareto?study=sample-study-yeast")
+    expect(page.locator(PLOT)).to_be_attached()
+    expect(page.locator(WORDS)).to_contain_text("train with")
+    settle(page)
+    page.get_by_role("slider").press("Home")
+    expect(page.locator(WORDS)).to_contain_text("train with Naive multitask")
+    expect(page).to_have_url(re.compile("budget="))
+    cheapest = page.locator(WORDS).inner_text()
+    settle(page)
+    page.get_by_role("slider").press("End")
+    expect(page.locator(WORDS)).not_to_have_text(cheapest)
+    expect(page.locator(WORDS)).not_to_contain_text("train with Naive multitask")
+
+
+def test_the_plot_and_the_methods_can_be_downloaded(page: Page, settle: Settle) -> None:
+    page.goto("/pareto?study=sample-study-yeast")
+    expect(page.locator(PLOT)).to_be_attached()
+    settle(page)
+    for name, ending in (("Plot (HTML)", ".html"), ("Methods (CSV)", ".csv"), ("Methods (JSON)", ".json")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        assert download.value.suggested_filename.startswith("sample-study-yeast")
+        assert download.value.suggested_filename.endswith(ending)
+        assert not download.value.failure()
+
+
+def test_a_study_is_started_cancelled_resumed_and_seen(
+    open_window: Callable[..., Page], settle: Settle
+) -> None:
+    page = open_window(height=2800)  # a list that opens closes when its page is scrolled
+    page.goto("/pareto?study=sample-study-yeast")
+    expect(page.locator(PLOT)).to_be_attached()
+    settle(page)
+    page.get_by_text("New study", exact=True).click()
+    form = page.locator(".st-key-new_study")
+    expect(form.locator("code")).to_be_visible()
+    settle(page)
+    methods = form.get_by_role("combobox", name="Methods")
+    methods.fill("PCGrad")
+    page.get_by_role("option", name="PCGrad", exact=True).click()
+    expect(form.locator("code").filter(has_text="--methods pcgrad")).to_be_visible()
+    settle(page)
+    page.locator(".st-key-start_study button").click()
+    expect(page).to_have_url(re.compile("study=yeast-"))
+    expect(page.get_by_test_id("stProgress")).to_be_visible()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+    settle(page)
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=180 * SECONDS)
+    settle(page)
+    expect(page.locator(PLOT)).to_be_attached()
+    expect(page.locator(WORDS)).to_contain_text("train with")
+    expect(page.locator(".st-key-left_out")).to_have_count(0)
+    expect(form.get_by_role("spinbutton", name="Seeds")).to_have_value("1")  # the form keeps what was chosen
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle, theme: str) -> None:
+    page = open_window(width=390, height=800, theme=theme)
+    page.goto("/pareto?study=sample-study-yeast")
+    expect(page.locator(PLOT)).to_be_attached()
+    settle(page)
+    page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= 390")
+    # The names of the front are there; of the others only those that have room.
+    page.wait_for_function(
+        """() => {
+            const names = [...document.querySelectorAll('.st-key-pareto .textpoint text')];
+            const shown = names.filter(each => each.getClientRects().length).length;
+            return shown > 0 && shown < names.length;
+        }"""
+    )
