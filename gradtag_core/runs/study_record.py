@@ -159,5 +159,4 @@ def _scores(done: Sequence[tuple[int, MethodResult]]) -> DataFrame:
         )
         for (seed, result), split in product(done, SPLITS)
     ]
-    table = concat(tables, ignore_index=True)
-    return table[["method", "seed", "split", "task", *METRICS]]
+    return concat(tables, ignore_index=True).reindex(columns=["method", "seed", "split", "task", *METRICS])

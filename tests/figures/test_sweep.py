@@ -25,7 +25,7 @@ def test_gap_and_stability_stand_over_the_numbers_of_groups(theme):
 
 def test_without_scores_the_leads_take_the_place_of_stability():
     figure = sweep_curves(SHUFFLED, 2)
-    assert [trace.name for trace in figure.data] == [
+    assert [trace["name"] for trace in figure.to_dict()["data"]] == [
         "gap (%)",
         "lead of the groups",
         "lead in shuffled affinities",

@@ -195,7 +195,9 @@ def test_flops_close_to_the_forecast(small_suite, base, kind):
 
 def test_flops_of_the_kernel_close_to_the_forecast(small_suite, base):
     rows = small_suite.rows("train")
-    counted = Featurizer(small_suite, base, make_projection("factored", 1, 0), CPU).kernel(rows, rows)[1].flops
+    counted = (
+        Featurizer(small_suite, base, make_projection("factored", 1, 0), CPU).kernel(rows, rows)[1].flops
+    )
     architecture = base.architecture
     passes = architecture.featurize_flops(1, len(rows), 1, "identity")
     assert 0.5 < counted / (passes + architecture.kernel_flops(len(rows), len(rows))) < 2

@@ -73,7 +73,7 @@ def test_every_method_runs_at_every_seed_and_is_scored_as_by_itself(store, run_u
     np.testing.assert_array_equal(stored.test, alone.test)
     np.testing.assert_array_equal(stored.validation, alone.validation)
     assert (stored.groups, stored.cost.flops) == (alone.groups, alone.cost.flops)
-    assert stored.served_by is not None and stored.served_by.tolist() == alone.served_by.tolist()
+    assert stored.served_by is not None and np.array_equal(stored.served_by, np.asarray(alone.served_by))
     assert stored.cost.peak_bytes > 0 and stored.cost.seconds > 0
 
 
