@@ -17,6 +17,7 @@ from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.files import UnitCache, content_key
 from gradtag_core.runs.pipeline import PACKAGES
 from gradtag_core.runs.row import RunRow
+from gradtag_core.runs.study_forecast import expected_flops
 from gradtag_core.runs.study_plan import StudyPlan
 from gradtag_core.runs.study_record import Results, StudyRecord, StudySummary
 from gradtag_core.training.trainer import Recipe
@@ -48,7 +49,7 @@ class Study:
         """A method that fails in a way that we know is left out with the reason; the others go on."""
         summary, results = self._summary(row), Results()
         self.record.write(summary, results)
-        expected = self.plan.expected_flops()
+        expected = expected_flops(self.plan)
         order = sorted(self.plan.methods, key=lambda info: expected[info.name])
         units = [(info, seed) for seed in self.plan.config.all_seeds for info in order]
         pace = Pace(expected, [info.name for info, _ in units])

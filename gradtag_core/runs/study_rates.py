@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gradtag_core.errors import GradTagError
 from gradtag_core.runs.store import RunStore
+from gradtag_core.runs.study_forecast import expected_flops
 from gradtag_core.runs.study_plan import StudyPlan
 from gradtag_core.runs.study_record import StudyRecord
 
@@ -34,4 +35,4 @@ def expected_seconds(plan: StudyPlan, rates: Mapping[str, float]) -> dict[str, f
     if not rates:
         return None
     median = sorted(rates.values())[len(rates) // 2]
-    return {name: flops / rates.get(name, median) for name, flops in plan.expected_flops().items()}
+    return {name: flops / rates.get(name, median) for name, flops in expected_flops(plan).items()}

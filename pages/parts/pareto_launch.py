@@ -8,6 +8,7 @@ import streamlit as st
 from gradtag_core.errors import GradTagError
 from gradtag_core.methods.protocol import METHODS, find_method
 from gradtag_core.runs.command import study_command_line
+from gradtag_core.runs.study_forecast import expected_flops
 from gradtag_core.runs.study_plan import StudyPlan
 from gradtag_core.runs.study_rates import expected_seconds, measured_method_rates
 from gradtag_core.study_config import REFERENCES, StudyConfig, make_study_config
@@ -143,7 +144,7 @@ def _checked(values: dict[str, Any]) -> StudyConfig | None:
 def _show_forecast(config: StudyConfig) -> None:
     """FLOPs and time of one seed of each method and of the whole study."""
     plan = _plan(config.model_dump_json())
-    flops, seconds = plan.expected_flops(), expected_seconds(plan, measured_method_rates(store()))
+    flops, seconds = expected_flops(plan), expected_seconds(plan, measured_method_rates(store()))
     seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
     takes = "" if seconds is None else f", about **{seconds_text(config.seeds * sum(seconds.values()))}**"
     st.markdown(

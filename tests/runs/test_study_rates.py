@@ -8,6 +8,7 @@ from gradtag_core.cost import Cost
 from gradtag_core.methods.protocol import MethodResult
 from gradtag_core.runs.start import load_study_plan
 from gradtag_core.runs.store import RunStore
+from gradtag_core.runs.study_forecast import expected_flops
 from gradtag_core.runs.study_rates import expected_seconds, measured_method_rates
 from gradtag_core.runs.study_record import StudyRecord, StudySummary
 from gradtag_core.study_config import make_study_config
@@ -49,7 +50,7 @@ def test_a_damaged_study_teaches_nothing(store):
 
 def test_unknown_methods_take_the_median_rate():
     plan = load_study_plan(CONFIG)
-    flops = plan.expected_flops()
+    flops = expected_flops(plan)
     found = expected_seconds(plan, {"tag": 1e9, "hoa": 2e9, "etap": 4e9})
     assert found == pytest.approx(
         {name: value / (1e9 if name == "tag" else 2e9) for name, value in flops.items()}
