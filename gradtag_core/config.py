@@ -320,6 +320,8 @@ def broken_rule(error: ValidationError, model: type[BaseModel]) -> str:
         return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"`{name}` is not a parameter here; the parameters are {quoted(tuple(model.model_fields), 99)}."
+        return (
+            f"`{name}` is not a parameter here; the parameters are {quoted(tuple(model.model_fields), 99)}."
+        )
     rule = first["msg"][0].lower() + first["msg"][1:]
     return f"`{name}`: {rule}; found {first['input']!r}."

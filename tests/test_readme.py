@@ -29,7 +29,7 @@ def test_every_command_that_it_names_exists_and_the_other_way_round():
         command.name or command.callback.__name__
         for command in cli.app.registered_commands
         if command.callback
-    }
+    } | {group.name for group in cli.app.registered_groups}
     named = set(re.findall(r"^\| `([a-z]+)[^|]*` \|", README, re.MULTILINE))
     assert named == registered
 

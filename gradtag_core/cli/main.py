@@ -7,7 +7,7 @@ import sys
 import typer
 import typer.exceptions
 
-from gradtag_core.cli import group, pareto, runs
+from gradtag_core.cli import group, pareto, runs, suite
 from gradtag_core.errors import GradTagError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ for command in (
     runs.suites, runs.run, runs.resume, runs.cancel, runs.runs, runs.show, runs.compare, group.group, pareto.pareto,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(suite.app, name="suite")
 
 
 def main() -> None:

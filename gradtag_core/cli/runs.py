@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 
 def suites(as_json: AsJson = False) -> None:
     """List the data sets that runs can use."""
-    from gradtag_core.tasks.registry import suite_infos
+    from gradtag_core.tasks.registry import suite_infos, suite_problems
 
+    for problem in suite_problems():
+        print(f"Warning: {problem}", file=sys.stderr)
     infos = [asdict(info) for info in suite_infos()]
     if as_json:
         print_json(infos)
     else:
-        rows = [(info["name"], info["title"], info["n_tasks"], f"{info['n_examples']:,}") for info in infos]
-        print_table(("Name", "Title", "Tasks", "Examples"), rows)
+        rows = [
+            (info["name"], info["title"], info["n_tasks"], f"{info['n_examples']:,}", info["origin"])
+            for info in infos
+        ]
+        print_table(("Name", "Title", "Tasks", "Examples", "Origin"), rows)
 
 
 def run(

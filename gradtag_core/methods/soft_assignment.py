@@ -13,7 +13,6 @@ from gradtag_core.methods.node_scores import graph_of
 from gradtag_core.methods.protocol import Setting
 
 EPOCHS = 100
-LEARNING_RATE = 0.01
 
 
 class Graph(NamedTuple):
@@ -50,7 +49,7 @@ def fit_assignment(
     graph = Graph.of(graph_of(setting), suite.n_examples, setting.device)
     inputs = torch.from_numpy(suite.inputs).to(setting.device)
     network = architecture.build(setting.seed).to(setting.device).train()
-    optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
+    optimiser = torch.optim.Adam(network.parameters(), lr=setting.recipe.learning_rate, fused=True)
     for _ in setting.reporter.track(stage, range(EPOCHS), EPOCHS):
         optimiser.zero_grad(set_to_none=True)
         loss(network(inputs).softmax(-1), graph).backward()

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 
 from gradtag_core.config import RunConfig, read_config
-from gradtag_core.errors import GradTagError
+from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.command import command_line, study_command_line
 from gradtag_core.runs.overall import OverallProgress
@@ -22,6 +22,7 @@ from gradtag_core.runs.study_plan import StudyPlan, make_study_plan
 from gradtag_core.runs.study_record import StudyRecord
 from gradtag_core.study_config import StudyConfig, make_study_config
 from gradtag_core.tasks.registry import load_suite
+from gradtag_core.tasks.suite import TaskSuite
 
 OnProgress = Callable[[Progress, float, float | None], None]
 
@@ -96,22 +97,33 @@ def _work_on_run(store: RunStore, row: RunRow, report: OnProgress, cancel: Event
     from gradtag_core.runs.pipeline import Pipeline
     from gradtag_core.runs.units import Units
 
-    plan = load_plan(read_config(row.config))
+    plan, record = load_plan(read_config(row.config)), RunRecord(store.run_folder(row.id))
+    _require_same_data(record, plan.suite)
     overall = OverallProgress(forecast(plan, measured_rates(store)))
     reporter = Reporter(lambda progress: report(progress, *overall(progress)), cancel)
     units = Units(plan, store.cache, reporter, lambda stage, key: store.record_unit(row.id, stage, key))
     with limited_threads(plan.config.threads):
-        Pipeline(plan, units, RunRecord(store.run_folder(row.id)), reporter).run(row)
+        Pipeline(plan, units, record, reporter).run(row)
 
 
 def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
     from gradtag_core.runs.study import Study
 
+    plan, record = load_study_plan(make_study_config(**row.config)), StudyRecord(store.run_folder(row.id))
+    _require_same_data(record, plan.suite)
     study = Study(
-        load_study_plan(make_study_config(**row.config)), store.cache, StudyRecord(store.run_folder(row.id)), report,
-        Reporter(cancel=cancel), lambda stage, key: store.record_unit(row.id, stage, key),
+        plan, store.cache, record, report, Reporter(cancel=cancel),
+        lambda stage, key: store.record_unit(row.id, stage, key),
     )  # fmt: skip
     study.run(row)
+
+
+def _require_same_data(record: RunRecord | StudyRecord, suite: TaskSuite) -> None:
+    if record.has_summary and record.summary.fingerprint != suite.fingerprint:
+        raise InvalidInput(
+            f"`suite` must be the data that the run began with; `{suite.name}` has other content now. Start a new run, "
+            "or add the first data again under that name."
+        )
 
 
 def _note_seconds(store: RunStore, row: RunRow) -> None:

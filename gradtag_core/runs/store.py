@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from platformdirs import user_data_dir
-
 from gradtag_core.errors import InvalidInput, StoreError, quoted
 from gradtag_core.runs.database import opened
 from gradtag_core.runs.files import UnitCache, json_text
@@ -30,6 +28,7 @@ from gradtag_core.runs.row import (
     process_identity,
     read_samples,
 )
+from gradtag_core.tasks.stored import home_folder
 
 NAME_LENGTH = 200
 NEVER_LAUNCHED = "The run was never started: what queued it stopped before launching it. Resume it."
@@ -50,7 +49,7 @@ class RunStore:
     """
 
     def __init__(self, home: Path | None = None, samples: Iterable[Path] = ()):
-        self.home = Path(home or os.environ.get("GRADTAG_HOME") or user_data_dir("gradtag")).absolute()
+        self.home = home_folder(home)
         self.cache = UnitCache(self.home / "cache")
         self._samples, self.problems = read_samples(samples)
         _make_folder(self.home)

@@ -59,8 +59,9 @@ class Study:
                 continue
             report = partial(self._report, info, seed, done, len(units), pace)
             report()
+            started = time.perf_counter()
             try:
-                result = self._result(info, seed, report)
+                result, known = self._result(info, seed, report)
             except Cancelled:
                 raise
             except GradTagError as error:
@@ -68,7 +69,10 @@ class Study:
                 results.pop(info.name, None)
             else:
                 results.setdefault(info.name, {})[seed] = result
-                pace.finished(info.name, result.cost.seconds)
+                if not known:
+                    pace.finished(info.name, time.perf_counter() - started)
+                elif not result.estimated:  # whose cost is that of a search that was not run
+                    pace.finished(info.name, result.cost.seconds)
             self.record.write(summary, results)
         self.on_progress(Progress("Done", len(units), len(units), 0.0), 1.0, 0.0)
 
@@ -77,7 +81,8 @@ class Study:
         what = f"{info.title}, seed {place} of {self.plan.config.seeds}"
         self.on_progress(Progress(what, done, total), *pace.now(done))
 
-    def _result(self, info: MethodInfo, seed: int, beat: Callable[[], None]) -> MethodResult:
+    def _result(self, info: MethodInfo, seed: int, beat: Callable[[], None]) -> tuple[MethodResult, bool]:
+        """What the method gives, and whether it was known before."""
         plan, config = self.plan, self.plan.config
         device = resolve_device(config.device)
         recipe = Recipe(config.epochs, config.learning_rate, config.batch_size, config.weighting)
@@ -88,7 +93,7 @@ class Study:
         self.on_unit(STAGE, key)
         found = self.cache.get_json(STAGE, key)
         if found is not None:
-            return MethodResult.from_json(found)
+            return MethodResult.from_json(found), True
         setting = Setting(
             plan.suite, plan.architecture, recipe, device, plan.n_groups, seed, config.metric, config.threads,
             plan.search_flops, self.reporter.heard_by(lambda progress: beat()),
@@ -97,7 +102,7 @@ class Study:
         forget_peak()
         result = run_method(info.name, setting)
         self.cache.put_json(STAGE, key, result.to_json())
-        return result
+        return result, False
 
     def _summary(self, row: RunRow) -> StudySummary:
         plan = self.plan
@@ -121,7 +126,7 @@ class Pace:
         self._started = time.perf_counter()
 
     def finished(self, name: str, seconds: float) -> None:
-        """A unit is done and cost that many seconds, now or when it was computed."""
+        """A unit of that method takes that many seconds."""
         self._seconds[name] = seconds
         self._started = time.perf_counter()
 

@@ -21,6 +21,7 @@ from gradtag_core.runs.study_plan import StudyPlan
 SUBSET_SIZE = 5  # of the subsets that methods train and estimate
 PROBES = 20  # steps of a joint training that a method looks at
 MEASURED_SUBSETS = 20  # how many to look at for a mean
+LIMITED = ("stepwise", "hoa", "boostmtl", "etap")  # whose searches really train, or a sample where that is too dear
 ORDERS = 5  # in which forward selection tries the tasks
 
 
@@ -34,7 +35,8 @@ def _expected(info: MethodInfo, work: _Work) -> float:
     if info.module in WITHOUT_GROUPS:
         return WITHOUT_GROUPS[info.module](work)
     search, limit = SEARCHES.get(info.module, _no_search)(work, info), work.plan.search_flops
-    return work.groups + (search if limit is None else min(search, limit))
+    limited = info.module in LIMITED and not info.options.get("estimated")
+    return work.groups + (min(search, limit) if limited and limit is not None else search)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """Task suites from a graph and its communities: each task is to find the members of one."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 
-from gradtag_core.errors import InvalidInput, quoted
+from gradtag_core.errors import InvalidInput
 from gradtag_core.progress import Reporter
-from gradtag_core.tasks.node_embedding import ppr_embedding, structural_svd
-from gradtag_core.tasks.propagation import propagate
-from gradtag_core.tasks.scaling import standardise
+from gradtag_core.tasks.node_inputs import MadeFeatures, node_inputs
 from gradtag_core.tasks.suite import SplitRule, TaskSuite
 
-Features = Literal["ppr", "svd"]
 PAPER_SPLIT = SplitRule(train=0.1, validation=0.2)
 LEAST_MEMBERS = 3  # one for each split
 
@@ -25,7 +21,7 @@ def community_suite(
     dim: int = 128,
     seed: int = 0,
     *,
-    features: Features = "ppr",
+    features: MadeFeatures = "ppr",
     distinct: bool = False,
     members_only: bool = True,
     min_members: int = LEAST_MEMBERS,
@@ -52,23 +48,15 @@ def community_suite(
             f"`n_tasks` must be 1 or more and `min_members` {LEAST_MEMBERS} or more, one for each split; "
             f"found {n_tasks} and {min_members}."
         )
-    if features not in get_args(Features):
-        raise InvalidInput(f"`features` must be one of {quoted(get_args(Features))}; found `{features}`.")
     chosen = _largest(communities, n_tasks, min_members, distinct)
     members = [np.unique(communities[place]) for place in chosen]
     nodes = np.unique(np.concatenate([*members, *([] if members_only else [np.ravel(edges)])]))
     inside = subgraph(edges, nodes)
-    if features == "ppr":
-        embedding = ppr_embedding(inside, len(nodes), dim, seed=seed, reporter=reporter)
-    else:
-        embedding = structural_svd(inside, len(nodes), dim, seed=seed)
-    # Hop by hop, since scaling all at once would take several times the memory.
-    scaled = [standardise(hop) for hop in np.moveaxis(propagate(embedding, inside, hops), 1, 0)]
     labels = np.stack([np.isin(nodes, own, assume_unique=True) for own in members], axis=1).astype(np.int8)
     return TaskSuite(
         name,
         tuple(f"community {place + 1}" for place in chosen),
-        np.stack(scaled, axis=1),
+        node_inputs(inside, len(nodes), features, hops, dim, seed, reporter),
         labels,
         np.random.default_rng(seed).permutation(len(nodes)),
         split_rule,

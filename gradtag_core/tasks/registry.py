@@ -1,4 +1,4 @@
-"""The task suites that ship with the project, by name."""
+"""Task suites by name: those that ship with the project, and those that the user has added."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,14 @@ from functools import lru_cache
 from typing import Literal
 
 from gradtag_core.errors import InvalidInput, quoted
+from gradtag_core.tasks.stored import (
+    StoredSuite,
+    is_suite_name,
+    read_facts,
+    read_suite,
+    stored_suites,
+    suites_folder,
+)
 from gradtag_core.tasks.suite import TaskSuite
 
 
@@ -70,32 +78,69 @@ SUITES = (
 )
 
 
+SHIPPED = tuple(info.name for info in SUITES)
+
+
 def suite_infos() -> tuple[SuiteInfo, ...]:
-    """The suites that `load_suite` knows; nothing is loaded."""
-    return SUITES
+    """The suites that `load_suite` knows, the user's after those that ship; no data is loaded.
+
+    `suite_problems` tells of those that cannot be listed.
+    """
+    return (*SUITES, *(_own_info(facts) for facts in stored_suites()[0] if facts.name not in SHIPPED))
+
+
+def suite_problems() -> tuple[str, ...]:
+    """A sentence for each suite of the user that is damaged."""
+    return tuple(stored_suites()[1])
 
 
 def suite_info(name: str) -> SuiteInfo:
     """The facts of one suite; an unknown name is an `InvalidInput` with the nearest known one."""
-    known = {info.name: info for info in SUITES}
-    if name in known:
-        return known[name]
+    shipped = {info.name: info for info in SUITES}
+    if name in shipped:
+        return shipped[name]
+    if _is_own(name):
+        return _own_info(read_facts(suites_folder() / name))
+    known = tuple(info.name for info in suite_infos())
     close = get_close_matches(name, known, n=1)
     hint = f" Did you mean `{close[0]}`?" if close else ""
-    raise InvalidInput(f"`suite` must be one of {quoted(tuple(known))}; found `{name}`.{hint}")
+    removed = " A suite of your own that was removed must be added again." if is_suite_name(name) else ""
+    raise InvalidInput(f"`suite` must be one of {quoted(known)}; found `{name}`.{hint}{removed}")
+
+
+def suite_content(name: str) -> str:
+    """What changes when a suite of the user is replaced under its name; empty for those that ship."""
+    return read_facts(suites_folder() / name).fingerprint if _is_own(name) else ""
 
 
 def load_suite(name: str, n_tasks: int | None = None, tasks: Sequence[str] | None = None) -> TaskSuite:
-    """A suite that ships with the project, whole, or its first `n_tasks` tasks, or the named `tasks`.
+    """A suite by its name, whole, or its first `n_tasks` tasks, or the named `tasks`.
 
-    The whole suite is read once per process; treat its arrays as constants.
+    The whole suite is read once per process, or again after it was replaced; treat its arrays as constants.
     """
     suite_info(name)
     if n_tasks is not None and tasks is not None:
         raise InvalidInput("`n_tasks` and `tasks` must not be given together; leave one out.")
-    suite = _whole_suite(name)
+    suite = read_suite(suites_folder() / name) if _is_own(name) else _whole_suite(name)
     chosen = n_tasks if n_tasks is not None else tasks
     return suite if chosen is None else suite.select(chosen)
+
+
+def _is_own(name: str) -> bool:
+    return name not in SHIPPED and is_suite_name(name) and (suites_folder() / name).exists()
+
+
+def _own_info(facts: StoredSuite) -> SuiteInfo:
+    return SuiteInfo(
+        facts.name,
+        facts.title,
+        facts.description,
+        facts.n_tasks,
+        facts.n_examples,
+        facts.default_model,
+        "your own data",
+        f"your {' and '.join(facts.origin) or 'data'}",
+    )
 
 
 @lru_cache

@@ -7,10 +7,12 @@ from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from gradtag_core.errors import InvalidInput
+from gradtag_core.tasks.mat_file import check_compressed
 
 MAX_BYTES = 256 * 2**20
 MAX_LINE_BYTES = 16 * 2**20
@@ -27,7 +29,8 @@ NOT_TEXT = {
     GZIP: "a gzip file inside another",
 }
 UNREADABLE = (
-    ValueError, TypeError, KeyError, EOFError, OSError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+    ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RuntimeError, MemoryError, OverflowError,
+    zipfile.BadZipFile, zlib.error, SyntaxError, TokenError,  # the header of an array is Python text
 )  # fmt: skip
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -211,7 +214,7 @@ def _csr_entries(
             for data, indices, indptr, shape in ((arrays[part] for part in own) for own in parts):
                 n_rows, n_columns = map(int, shape)
                 matrix = csr_array((data, indices, indptr), shape=(n_rows, n_columns))
-                matrix.check_format(full_check=True)
+                check_compressed(matrix)
                 matrix.sum_duplicates()
                 row, column = matrix.nonzero()
                 found.append((row.astype(np.int64), column.astype(np.int64), (n_rows, n_columns)))

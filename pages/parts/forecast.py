@@ -8,17 +8,19 @@ from gradtag_core.runs.plan import Forecast, forecast
 from gradtag_core.runs.rates import measured_rates
 from gradtag_core.runs.stages import STAGE_TITLES
 from gradtag_core.runs.start import load_plan
+from gradtag_core.tasks.registry import suite_content
 from pages.parts.quantities import bytes_text, flops_text, seconds_text, times_text
 from pages.parts.state import store
 
 
 def forecast_of(config: RunConfig) -> tuple[Forecast, int]:
     """The forecast of a run and its number of subsets; raises `InvalidInput` for what does not fit."""
-    return _forecast(config.model_dump_json(), tuple(sorted(measured_rates(store()).items())))
+    rates = tuple(sorted(measured_rates(store()).items()))
+    return _forecast(config.model_dump_json(), rates, suite_content(config.suite))
 
 
 @st.cache_resource(max_entries=100, show_spinner="Planning the run …")
-def _forecast(config: str, rates: tuple[tuple[str, float], ...]) -> tuple[Forecast, int]:
+def _forecast(config: str, rates: tuple[tuple[str, float], ...], content: str) -> tuple[Forecast, int]:
     plan = load_plan(RunConfig.model_validate_json(config))
     return forecast(plan, dict(rates)), len(plan.subsets)
 

@@ -1,12 +1,17 @@
+import warnings
+
 import networkx as nx
 import numpy as np
 import pytest
 import torch
-from torch_geometric.nn import DMoNPooling
 
 from gradtag_core.cost import Meter
 from gradtag_core.methods.dmon import dmon_loss
 from gradtag_core.methods.soft_assignment import Graph, fit_assignment
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric compiles classes when imported
+    from torch_geometric.nn import DMoNPooling
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 5])

@@ -18,6 +18,7 @@ from gradtag_core.runs.database import SCHEMA_VERSION
 from gradtag_core.runs.files import content_key, write_json
 from gradtag_core.runs.row import NEXT_STATES, RUN_ID, RunRow, RunState, process_identity
 from gradtag_core.runs.store import RunStore
+from gradtag_core.tasks import stored
 
 PACKAGE_PARENT = Path(stores.__file__).parents[2]
 FINAL: tuple[RunState, ...] = ("done", "failed", "cancelled", "interrupted")
@@ -90,7 +91,7 @@ def test_home_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
     assert RunStore().home == tmp_path / "here"
     monkeypatch.delenv("GRADTAG_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(stores, "user_data_dir", lambda name: str(tmp_path / "data" / name))
+    monkeypatch.setattr(stored, "user_data_dir", lambda name: str(tmp_path / "data" / name))
     assert RunStore().home == tmp_path / "data" / "gradtag"
 
 
@@ -407,6 +408,7 @@ WRITER = """
 import os, sys
 from pathlib import Path
 from gradtag_core.runs.store import RunStore
+from gradtag_core.tasks import stored
 store = RunStore(Path(sys.argv[1]))
 run_id = store.create({}, "run", "yeast", "").id
 store.mark_running(run_id, os.getpid())

@@ -1,0 +1,134 @@
+"""Suites of the user on disk: add one, whole or not at all, and remove one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from gradtag_core.errors import InvalidInput, StoreError
+from gradtag_core.runs.files import LEFTOVER_SECONDS, json_text, write_json
+from gradtag_core.tasks.registry import SHIPPED
+from gradtag_core.tasks.stored import (
+    ARRAYS,
+    FACTS,
+    StoredSuite,
+    is_suite_name,
+    require_suite_name,
+    suites_folder,
+)
+from gradtag_core.tasks.suite import TaskSuite
+
+MAX_TEXT = 500  # characters of a title or a description
+
+
+def require_free_name(name: str, home: Path | None = None) -> Path:
+    """The folder of a new suite called `name`; `InvalidInput` where there can be none."""
+    folder = suites_folder(home) / require_suite_name(name, SHIPPED)
+    if folder.exists():
+        raise InvalidInput(f"`name` must be a new one; there is a suite `{name}` already. Remove it first.")
+    return folder
+
+
+def add_suite(
+    suite: TaskSuite,
+    *,
+    origin: Sequence[str | Path] = (),
+    title: str | None = None,
+    description: str = "",
+    options: dict[str, Any] | None = None,
+    home: Path | None = None,
+) -> StoredSuite:
+    """Store a suite under its name in `home`; from then on `load_suite`, runs and pages know it.
+
+    `origin`: the files it was read from, of which the names are kept without folders; `options`: how, as JSON.
+    """
+    folder = require_free_name(suite.name, home)
+    for parameter, text in (("title", title or suite.name), ("description", description)):
+        if len(text) > MAX_TEXT or not (text.isprintable() and text.strip() == text):
+            raise InvalidInput(
+                f"`{parameter}` must be one line of at most {MAX_TEXT} characters; found {text[:40]!r}."
+            )
+    json_text(options or {})
+    part = folder.with_name(f".{suite.name}.{os.getpid()}-{uuid4().hex[:8]}.part")
+    try:
+        part.mkdir(parents=True)
+        _remove_leftovers(folder.parent)
+        n_bytes, checksum = _write_arrays(part / ARRAYS, suite)
+        facts = StoredSuite(
+            name=suite.name,
+            title=title or suite.name,
+            description=description,
+            origin=list(dict.fromkeys(Path(path).name for path in origin)),
+            options=options or {},
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            task_names=list(suite.task_names),
+            n_tasks=suite.n_tasks,
+            n_examples=suite.n_examples,
+            default_model="sign" if suite.inputs.ndim == 3 else "mlp",
+            split_rule=asdict(suite.split_rule),
+            fingerprint=suite.fingerprint,
+            n_bytes=n_bytes,
+            checksum=checksum,
+        )
+        write_json(part / FACTS, facts.model_dump())
+        part.rename(folder)  # fails if another process was faster: a folder that holds files is not replaced
+    except OSError as error:
+        raise StoreError(
+            f"The suite `{suite.name}` could not be written to `{folder}`: {error}. Free some space, or make the "
+            "folder writable."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return facts
+
+
+def remove_suite(name: str, home: Path | None = None) -> None:
+    """Delete a suite of the user, damaged or not; runs of it keep their results."""
+    if name in SHIPPED:
+        raise InvalidInput(f"`name` must be that of a suite of your own; `{name}` ships with the project.")
+    folder = suites_folder(home) / name
+    if not is_suite_name(name) or not folder.exists():
+        raise InvalidInput(f"`name` must be that of a suite of your own; there is no {name[:40]!r}.")
+    hidden = folder.with_name(f".{name}.{os.getpid()}-{uuid4().hex[:8]}.part")
+    try:
+        folder.rename(hidden)  # at once, so that nobody reads half a suite
+        if hidden.is_dir() and not hidden.is_symlink():
+            shutil.rmtree(hidden)
+        else:
+            hidden.unlink()
+    except OSError as error:
+        raise StoreError(f"The folder `{folder}` could not be deleted: {error}. Make it writable.") from error
+
+
+def _write_arrays(path: Path, suite: TaskSuite) -> tuple[int, str]:
+    arrays = {
+        "inputs": suite.inputs,
+        "labels": suite.labels.astype(np.int8),
+        "order": suite.order.astype(np.int64),
+    }
+    if suite.edges is not None:
+        arrays["edges"] = suite.edges
+    with path.open("wb") as file:
+        np.savez(file, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What processes that were killed left behind."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):  # another process removed it meanwhile
+            if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(part)
