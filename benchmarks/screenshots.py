@@ -8,7 +8,7 @@ FOLDER = ROOT / "docs"
 PICTURES = {
     "affinity": ("/affinity?run=sample-debian", "light"),
     "groups": ("/groups?run=sample-debian", "dark"),
-    "pareto": ("/pareto?study=sample-study-yeast", "light"),
+    "pareto": ("/pareto?study=sample-study-debian", "light"),
 }
 
 

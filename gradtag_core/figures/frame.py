@@ -11,7 +11,7 @@ import numpy as np
 from gradtag_core.evaluation.pareto_axis import PricedMethod
 
 PADDING = 0.07  # of the range of an axis, on each side
-FAR_OFF = 3.0  # interquartile ranges above the upper quartile (Tukey's outer fence)
+FAR_OFF = 1.5  # interquartile ranges above the upper quartile (Tukey's fence)
 EDGE = 0.04  # of the range of errors
 
 
@@ -28,12 +28,18 @@ class Frame:
 
     @classmethod
     def around(cls, methods: Sequence[PricedMethod], budget: float | None) -> Frame:
-        """The frame of all methods, their error bars and a budget; none on the front counts as far off."""
+        """The frame of all methods, their error bars and a budget.
+
+        None on the front counts as far off, but for those worse than naive multitask training: they are there for
+        computing next to nothing.
+        """
         costs = np.log10([method.cost for method in methods] + ([] if budget is None else [budget]))
         errors = np.array([method.record.error for method in methods])
         spread = np.array([method.record.error_se or 0.0 for method in methods])
         low, high = np.quantile(errors, (0.25, 0.75))
-        near = (errors <= high + FAR_OFF * (high - low)) | [method.on_front for method in methods]
+        naive = [method.record.error for method in methods if method.record.method == "naive_mtl"]
+        on_front = np.array([method.on_front for method in methods])
+        near = (errors <= high + FAR_OFF * (high - low)) | (on_front & (errors <= (naive or [np.inf])[0]))
         lowest, highest = (errors - spread)[near].min(), (errors + spread)[near].max()
         return cls(_padded(costs.min(), costs.max()), _padded(lowest, highest))
 

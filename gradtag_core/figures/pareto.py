@@ -60,6 +60,8 @@ def family_of(method: str) -> Family:
     info = find_method(method)
     if info.needs_graph:
         return "graph"
+    if info.options.get("n_inits") == 0:  # small models without gradients
+        return "groups"
     return "gradients" if info.options.get("estimated") else FAMILY_OF.get(info.module, "groups")
 
 

@@ -21,7 +21,12 @@ from gradtag_core.runs.study_plan import StudyPlan
 SUBSET_SIZE = 5  # of the subsets that methods train and estimate
 PROBES = 20  # steps of a joint training that a method looks at
 MEASURED_SUBSETS = 20  # how many to look at for a mean
-LIMITED = ("stepwise", "hoa", "boostmtl", "etap")  # whose searches really train, or a sample where that is too dear
+LIMITED = (
+    "stepwise",
+    "hoa",
+    "boostmtl",
+    "etap",
+)  # whose searches really train, or a sample where that is too dear
 ORDERS = 5  # in which forward selection tries the tasks
 
 

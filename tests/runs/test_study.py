@@ -214,9 +214,7 @@ def test_what_cannot_be_compared_is_refused_and_nothing_stored(store, change, me
 
 
 def test_expected_flops_are_near_those_charged(store):
-    record = finished(
-        store, n_tasks=6, methods="pcgrad,mmoe,auto_lambda,boostmtl,tag,hoa,etap", seeds=1
-    )
+    record = finished(store, n_tasks=6, methods="pcgrad,mmoe,auto_lambda,boostmtl,tag,hoa,etap", seeds=1)
     expected = expected_flops(load_study_plan(record.config))
     for each in record.records():
         assert 1 / 4 < each.flops / expected[each.method] < 4, each.method
