@@ -1,14 +1,17 @@
-"""The stored runs that ship: readable, made from the data that ships, and by the command that they name."""
+"""The stored runs and studies that ship: readable, made from the data that ships, and by the command that they name."""
 
 import json
 
 import pytest
 
-from gradtag_core.runs.command import command_line
+from gradtag_core.runs.command import command_line, study_command_line
 from gradtag_core.runs.record import RunRecord
-from gradtag_core.runs.start import load_plan, open_store
+from gradtag_core.runs.start import load_plan, load_study_plan, open_store
+from gradtag_core.runs.study_record import StudyRecord
 
 SAMPLES = ["sample-debian", "sample-yeast"]
+STUDIES = ["sample-study-debian", "sample-study-yeast"]  # of data that ships
+FIGURES = "sample-study-amazon"  # of data that does not
 
 
 @pytest.fixture
@@ -18,7 +21,8 @@ def record(request):
 
 def test_the_store_lists_them_and_finds_no_fault():
     store = open_store()
-    assert {row.id for row in store.list() if row.sample} == set(SAMPLES)
+    assert {row.id for row in store.list() if row.sample} == {*SAMPLES, *STUDIES, FIGURES}
+    assert {row.id for row in store.list("study") if row.sample} == {*STUDIES, FIGURES}
     assert store.problems == []
 
 
@@ -35,3 +39,21 @@ def test_they_hold_estimate_truth_groups_and_costs(record):
 def test_they_come_from_the_data_and_the_command_that_they_name(record):
     assert load_plan(record.config).suite.fingerprint == record.summary.fingerprint
     assert command_line(record.config) == record.summary.command
+
+
+@pytest.mark.parametrize("study_id", STUDIES)
+def test_studies_hold_every_method_at_three_seeds_and_come_from_their_command(study_id):
+    study = StudyRecord(open_store().run_folder(study_id))
+    plan = load_study_plan(study.config)
+    assert plan.suite.fingerprint == study.summary.fingerprint
+    assert study_command_line(study.config) == study.summary.command
+    records = study.records()
+    assert {record.method for record in records} == {info.name for info in plan.methods}
+    assert {record.n_seeds for record in records} == {3} and not study.summary.failed
+    assert not any(record.estimated for record in records)
+
+
+def test_the_figures_of_the_paper_s_graph_are_read_without_it():
+    study = StudyRecord(open_store().run_folder(FIGURES))
+    assert len(study.summary.task_names) == 100 and study.config.metric == "f1"
+    assert {"single_task", "grad_tag", "verse"} <= {record.method for record in study.records()}
