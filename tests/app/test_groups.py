@@ -3,6 +3,7 @@ from typing import get_args
 
 import pytest
 
+from gradtag_core.grouping import cluster
 from gradtag_core.grouping.result import Status
 from pages.parts.groups_quality import STATUS_WORDS
 from pages.parts.groups_stability import stabilities
@@ -64,10 +65,16 @@ def test_a_bad_number_in_the_address_is_ignored(app, make_run, k):
 def test_the_threshold_rounds_without_a_new_solve(page, monkeypatch):
     page.selectbox(key="rounding").select("threshold").run()
     assert not page.exception
-    monkeypatch.setattr("gradtag_core.grouping.sdp.relax", None)
-    monkeypatch.setattr("gradtag_core.grouping.cluster.relax", None)
+    n_groups, solved, solve = page.slider[0].value, [], cluster.relax
+
+    def counted(values, n_groups, **options):
+        solved.append(n_groups)
+        return solve(values, n_groups, **options)
+
+    monkeypatch.setattr(cluster, "relax", counted)
     page.select_slider[0].set_value("1.0000").run()
     assert not page.exception
+    assert n_groups not in solved  # the bounds of other numbers of groups, for what-if, may be
     assert "by a threshold of 1" in " ".join(text.value for text in page.markdown)
 
 
