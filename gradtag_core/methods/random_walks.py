@@ -1,7 +1,9 @@
-"""Random walks on an undirected graph, many at once."""
+"""Random walks on an undirected graph, many at once, and the vectors that learning from them starts with."""
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from gradtag_core.errors import InvalidInput
 
@@ -88,3 +90,10 @@ def last_nodes(
         left[moving] -= 1
         moving = moving[left[moving] > 0]
     return nodes
+
+
+def first_vectors(neighbours: Neighbours, dim: int, rng: np.random.Generator) -> Float[Tensor, "nodes dim"]:
+    """Normal entries of standard deviation 1 / `dim`; zeros for nodes without edges."""
+    vectors = torch.from_numpy(rng.standard_normal((neighbours.n_nodes, dim)) / dim).float()
+    vectors[torch.from_numpy(neighbours.degree == 0)] = 0
+    return vectors

@@ -10,7 +10,7 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.methods.linear_probe import fit_probe
 from gradtag_core.methods.node_scores import graph_of
 from gradtag_core.methods.protocol import MethodResult, Setting
-from gradtag_core.methods.random_walks import Neighbours, last_nodes
+from gradtag_core.methods.random_walks import Neighbours, first_vectors, last_nodes
 from gradtag_core.progress import Reporter
 
 DIM = 128
@@ -45,8 +45,7 @@ def verse_embedding(
     rng, reporter = np.random.default_rng(seed), reporter or Reporter()
     neighbours = Neighbours(edges, n_nodes)
     linked = np.flatnonzero(neighbours.degree)
-    table = torch.from_numpy(rng.standard_normal((n_nodes, dim)) / dim).float().to(device)
-    table[torch.from_numpy(neighbours.degree == 0).to(table.device)] = 0
+    table = first_vectors(neighbours, dim, rng).to(device)
     if not len(linked):
         return table.cpu().numpy(), 0.0
     table.requires_grad_()

@@ -1,24 +1,36 @@
-"""How fast this machine works, read from the runs it has finished."""
+"""How fast this machine works, read from the runs and studies it has finished."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gradtag_core.cost import Cost
 from gradtag_core.errors import GradTagError
 from gradtag_core.runs.record import RunRecord
+from gradtag_core.runs.row import RunKind
 from gradtag_core.runs.store import RunStore
 
 
 def measured_rates(store: RunStore) -> dict[str, float]:
-    """FLOPs per second of each stage, from the newest finished run that has it.
+    """FLOPs per second of each stage, as in `newest_rates`, from runs."""
+    return newest_rates(store, "run", lambda folder: RunRecord(folder).summary.costs)
 
-    Sample runs, measured on the machine that made them, come last. A run that cannot be read teaches nothing.
+
+def newest_rates(
+    store: RunStore, kind: RunKind, costs_of: Callable[[Path], Mapping[str, Cost]]
+) -> dict[str, float]:
+    """FLOPs per second by the name of a cost, from the newest finished folder that has it.
+
+    Samples, measured on the machine that made them, come last. A folder that cannot be read teaches nothing.
     """
     rates: dict[str, float] = {}
-    for row in store.list("run"):
+    for row in store.list(kind):
         if row.state != "done":
             continue
         try:
-            costs = RunRecord(store.run_folder(row.id)).summary.costs
+            costs = costs_of(store.run_folder(row.id))
         except GradTagError:
             continue
-        for stage, cost in costs.items():
+        for name, cost in costs.items():
             if cost.seconds > 0 and cost.flops > 0:
-                rates.setdefault(stage, cost.flops / cost.seconds)
+                rates.setdefault(name, cost.flops / cost.seconds)
     return rates

@@ -158,16 +158,23 @@ def runs_here(row: RunRow) -> bool:
     return row.pid is not None and (row.process is None or row.process.startswith(f"{this_machine()} "))
 
 
+def _can_be_signalled(pid: int) -> bool:
+    """Whether there is such a process, ours or another user's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def process_ended(row: RunRow) -> bool:
     """Whether the process of an open run is gone: exact on this machine, else by the age of its heartbeat."""
     if row.pid is not None and runs_here(row):
         if row.process is not None:
             return process_identity(row.pid) != row.process
-        try:
-            os.kill(row.pid, 0)
-        except ProcessLookupError:
+        if not _can_be_signalled(row.pid):
             return True
-        except PermissionError:
-            pass  # it lives, as another user's
     limit = LAUNCH_SECONDS if row.pid is None else HEARTBEAT_SECONDS
     return time.time() - row.heartbeat > limit

@@ -1,8 +1,10 @@
 """How fast methods compute here, read from the studies that are finished; and how long another one will take."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from gradtag_core.errors import GradTagError
+from gradtag_core.cost import Cost
+from gradtag_core.runs.rates import newest_rates
 from gradtag_core.runs.store import RunStore
 from gradtag_core.runs.study_forecast import expected_flops
 from gradtag_core.runs.study_plan import StudyPlan
@@ -10,24 +12,13 @@ from gradtag_core.runs.study_record import StudyRecord
 
 
 def measured_method_rates(store: RunStore) -> dict[str, float]:
-    """FLOPs per second of each method, from the newest finished study that has it.
+    """FLOPs per second of each method, as in `newest_rates`, from studies."""
+    return newest_rates(store, "study", _costs)
 
-    Sample studies, measured on the machine that made them, come last. A study that cannot be read teaches nothing.
-    """
-    rates: dict[str, float] = {}
-    for row in store.list("study"):
-        if row.state != "done":
-            continue
-        try:
-            results = StudyRecord(store.run_folder(row.id)).results
-        except GradTagError:
-            continue
-        for method, own in results.items():
-            costs = [result.cost for result in own.values()]
-            flops, seconds = sum(cost.flops for cost in costs), sum(cost.seconds for cost in costs)
-            if flops > 0 and seconds > 0:
-                rates.setdefault(method, flops / seconds)
-    return rates
+
+def _costs(folder: Path) -> dict[str, Cost]:
+    results = StudyRecord(folder).results
+    return {method: sum((result.cost for result in own.values()), Cost()) for method, own in results.items()}
 
 
 def expected_seconds(plan: StudyPlan, rates: Mapping[str, float]) -> dict[str, float] | None:

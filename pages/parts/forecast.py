@@ -6,6 +6,7 @@ import streamlit as st
 from gradtag_core.config import RunConfig
 from gradtag_core.runs.plan import Forecast, forecast
 from gradtag_core.runs.rates import measured_rates
+from gradtag_core.runs.row import RunKind
 from gradtag_core.runs.stages import STAGE_TITLES
 from gradtag_core.runs.start import load_plan
 from gradtag_core.tasks.registry import suite_content
@@ -53,7 +54,7 @@ def show_forecast(config: RunConfig) -> None:
     st.dataframe(stages, hide_index=True, width="stretch")
     st.caption(
         f"In all about **{seconds_text(found.seconds)}**. The features take {bytes_text(found.feature_bytes)} of "
-        f"memory for each base model. {_source_of_rates()}"
+        f"memory for each base model. {source_of_rates('run')}"
     )
 
 
@@ -66,10 +67,12 @@ def _verdict(ratio: float) -> str:
     )
 
 
-def _source_of_rates() -> str:
-    done = [row for row in store().list("run") if row.state == "done"]
+def source_of_rates(kind: RunKind) -> str:
+    """Where the times of a forecast come from, as a sentence."""
+    many = {"run": "runs", "study": "studies"}[kind]
+    done = [row for row in store().list(kind) if row.state == "done"]
     if any(not row.sample for row in done):
-        return "Times are from runs measured on this machine."
+        return f"Times are from {many} measured on this machine."
     if done:
-        return "Times are from the stored sample runs, measured on another machine."
-    return "Times are unknown until a first run has finished here."
+        return f"Times are from the stored sample {many}, measured on another machine."
+    return f"Times are unknown until a first {kind} has finished here."

@@ -14,6 +14,7 @@ from gradtag_core.runs.study_rates import expected_seconds, measured_method_rate
 from gradtag_core.study_config import REFERENCES, StudyConfig, make_study_config
 from pages.parts import knobs
 from pages.parts.errors import shown_errors
+from pages.parts.forecast import source_of_rates
 from pages.parts.pareto_picker import forget_view
 from pages.parts.quantities import flops_text, seconds_text
 from pages.parts.state import start_study, store
@@ -159,13 +160,6 @@ def _show_forecast(config: StudyConfig) -> None:
     st.dataframe(
         pd.DataFrame(table), hide_index=True, width="stretch", height=min(35 * (len(order) + 1) + 3, 318)
     )
-    st.caption(f"A forecast: searches differ. {_source_of_rates()} What is finished is never computed again.")
-
-
-def _source_of_rates() -> str:
-    done = [row for row in store().list("study") if row.state == "done"]
-    if any(not row.sample for row in done):
-        return "Times are from studies measured on this machine."
-    if done:
-        return "Times are from the stored sample study, measured on another machine."
-    return "Times are unknown until a first study has finished here."
+    st.caption(
+        f"A forecast: searches differ. {source_of_rates('study')} What is finished is never computed again."
+    )
