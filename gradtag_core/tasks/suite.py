@@ -1,4 +1,4 @@
-"""A task suite: n binary tasks over one data set, with their splits."""
+"""A task suite: n tasks over one data set, with their splits."""
 
 import hashlib
 import json
@@ -10,9 +10,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from gradtag_core.errors import InvalidInput, quoted
+from gradtag_core.tasks.suite_checks import require_simple_graph, require_usable_inputs, require_usable_labels
 
 Split = Literal["train", "validation", "test"]
-UNLABELLED = -1
+Modality = Literal["table", "graph", "image", "text"]
+TaskKind = Literal["binary", "multiclass", "regression"]
+UNLABELLED = -1  # where all tasks are binary; else a label that is not known is NaN
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class SplitRule:
 class Rows:
     """(example, task) pairs with their labels, task after task: the unit of gradients and regressions.
 
-    Arrays of one length: `example` (row of the suite's inputs), `task` (index into the suite), `label` (0 or 1).
+    Arrays of one length: `example` (row of the suite's inputs), `task` (index into the suite), `label` (float32: 0 or
+    1, the number of a class, or a target).
     """
 
     example: np.ndarray
@@ -65,7 +69,8 @@ class Rows:
 class SubsetData:
     """The examples of a split that any task of a subset uses, each once.
 
-    `examples` (E,), `labels` (E, s) in {0, 1}, `mask` (E, s): whether the split of that task holds the example.
+    `examples` (E,), `labels` (E, s) float32, zero where not labelled, `mask` (E, s): whether the split of that task
+    holds the example.
     """
 
     examples: np.ndarray
@@ -75,14 +80,17 @@ class SubsetData:
 
 @dataclass(frozen=True)
 class TaskSuite:
-    """n binary tasks that share their inputs.
+    """n tasks that share their inputs.
 
-    `inputs`: float32, (examples, features) or (examples, hops + 1, features) for a graph whose features were
-    propagated; `labels`: int8, (examples, n), 1, 0 or -1 for "not labelled"; `order`: a permutation of the
-    examples, stored with the data, that decides all splits: of each class of each task, the first ones in this
-    order train, the next validate. A shared order makes tasks share training examples, and an example
-    that trains one task rarely tests another. `edges`: where the examples are nodes of an undirected graph, int64
-    (E, 2), pairs of different examples, each pair once (None: no graph).
+    `inputs`, one row per example: float32 (E, features), (E, hops + 1, features) for a graph whose features were
+    propagated or (E, channels, height, width) for images, or texts, (E,) of numpy's `StringDType`. `kinds` of the
+    tasks (empty: all binary). `labels` (E, n): where all tasks are binary, int8 1, 0 or -1 for "not labelled"; else
+    float32 with 0 or 1, the number of a class from 0, or a target, and NaN for "not labelled". `order`: a permutation
+    of the examples, stored with the data, that decides all splits: of each class of each task (of all rows, where a
+    task is a regression), the first ones in this order train, the next validate. A shared order makes tasks share
+    training examples, and an example that trains one task rarely tests another. `edges`: where the examples are nodes
+    of an undirected graph, int64 (edges, 2), pairs of different examples, each pair once (None: no graph). `choices`:
+    where each task is an instruction to a language model, its answers by class.
     """
 
     name: str
@@ -92,49 +100,87 @@ class TaskSuite:
     order: np.ndarray
     split_rule: SplitRule = field(default_factory=SplitRule)
     edges: np.ndarray | None = None
+    kinds: tuple[TaskKind, ...] = ()
+    choices: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.labels.ndim != 2 or self.inputs.dtype != np.float32 or self.order.dtype.kind not in "iu":
+        if self.labels.ndim != 2 or self.order.dtype.kind not in "iu":
             raise InvalidInput(
-                "`labels` must have two axes, `inputs` be float32 and `order` integers; found "
-                f"{self.labels.ndim} axes, {self.inputs.dtype} and {self.order.dtype}."
+                f"`labels` must have two axes and `order` be integers; found {self.labels.ndim} axes and "
+                f"{self.order.dtype}."
             )
-        examples, n_tasks = self.labels.shape
-        if self.inputs.ndim not in (2, 3) or len(self.inputs) != examples:
-            raise InvalidInput(
-                f"`inputs` must have one row for each of the {examples} rows of `labels` and two or three "
-                f"axes; found shape {self.inputs.shape}."
-            )
+        n_tasks = self.labels.shape[1]
         if len(self.task_names) != n_tasks or len(set(self.task_names)) != n_tasks:
             raise InvalidInput(
                 f"`task_names` must be {n_tasks} different names; found {len(self.task_names)}, "
                 f"{len(set(self.task_names))} of them different."
             )
-        if not np.array_equal(np.sort(self.order), np.arange(examples)):
-            raise InvalidInput(f"`order` must be a permutation of the {examples} examples.")
-        if not np.isfinite(self.inputs).all():
-            row = int(np.argwhere(~np.isfinite(self.inputs))[0][0])
-            raise InvalidInput(f"`inputs` must be finite numbers; example {row} holds one that is not.")
-        if not np.isin(self.labels, (UNLABELLED, 0, 1)).all():
-            raise InvalidInput("`labels` must be 1, 0 or -1 (not labelled).")
+        object.__setattr__(self, "kinds", self.kinds or ("binary",) * n_tasks)
+        if not np.array_equal(np.sort(self.order), np.arange(self.n_examples)):
+            raise InvalidInput(f"`order` must be a permutation of the {self.n_examples} examples.")
+        require_usable_inputs(self.inputs, self.n_examples)
+        require_usable_labels(self.labels, self.kinds, self.task_names)
         if self.edges is not None:
-            _require_simple_graph(self.edges, examples)
-        self._require_both_classes()
+            require_simple_graph(self.edges, self.n_examples)
+        if self.choices is not None and [len(own) for own in self.choices] != [*self.classes]:
+            raise InvalidInput(
+                f"`choices` must hold one answer per class of each of the {n_tasks} tasks; found {self.choices}."
+            )
+        self._require_every_class()
 
-    def _require_both_classes(self) -> None:
+    def _require_every_class(self) -> None:
         for task, name in enumerate(self.task_names):
-            for label in (1, 0):
-                found = int((self.labels[:, task] == label).sum())
+            for label, members in reversed([*enumerate(self._strata(task))]):  # of two, the rarer one first
+                found = len(members)
                 n_train, n_validation = self._split_sizes(found)
                 if found - n_train - n_validation < 1:
+                    labelled = "" if self.kinds[task] == "regression" else f" labelled {label}"
                     raise InvalidInput(
-                        f"Task `{name}` must have at least one example labelled {label} in each split; "
+                        f"Task `{name}` must have at least one example{labelled} in each split; "
                         f"found {found} examples, of which {n_train} train and {n_validation} validate."
                     )
 
     def _split_sizes(self, n_of_class: int) -> tuple[int, int]:
         rule = self.split_rule
         return max(1, round(rule.train * n_of_class)), max(1, round(rule.validation * n_of_class))
+
+    @property
+    def modality(self) -> Modality:
+        """What the examples are."""
+        if self.inputs.ndim == 1:
+            return "text"
+        if self.inputs.ndim == 4:
+            return "image"
+        return "graph" if self.inputs.ndim == 3 or self.edges is not None else "table"
+
+    @property
+    def all_binary(self) -> bool:
+        return all(kind == "binary" for kind in self.kinds)
+
+    @cached_property
+    def classes(self) -> tuple[int, ...]:
+        """How many classes each task has; 0 for a regression."""
+        highest = {
+            task: np.nanmax(self.labels[:, task])
+            for task, kind in enumerate(self.kinds)
+            if kind == "multiclass"
+        }
+        fixed = {"binary": 2, "regression": 0}
+        return tuple(
+            int(highest[task]) + 1 if task in highest else fixed[kind] for task, kind in enumerate(self.kinds)
+        )
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """How many outputs a model has for each task: one per class of a multiclass task, else one."""
+        return tuple(
+            count if kind == "multiclass" else 1 for count, kind in zip(self.classes, self.kinds, strict=True)
+        )
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """Which labels are known: (E, n)."""
+        return self.labels != UNLABELLED if self.all_binary else ~np.isnan(self.labels)
 
     @property
     def n_tasks(self) -> int:
@@ -149,8 +195,14 @@ class TaskSuite:
         """A hash of everything that can change a result."""
         # Not of `edges`, which the inputs of a graph follow from: suites of stored runs keep their fingerprints.
         digest = hashlib.sha256()
-        digest.update(json.dumps([self.name, self.task_names, asdict(self.split_rule)]).encode())
+        facts: list = [self.name, self.task_names, asdict(self.split_rule)]
+        if not self.all_binary or self.choices is not None:
+            facts += [self.kinds, self.choices]
+        digest.update(json.dumps(facts).encode())
         for array in (self.inputs, self.labels, self.order.astype(np.int64)):
+            if array.ndim == 1 and array.dtype.kind == "T":
+                digest.update(json.dumps(array.tolist()).encode())
+                continue
             digest.update(str((array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         return digest.hexdigest()[:32]
@@ -165,7 +217,7 @@ class TaskSuite:
         key = (split, task)
         if key not in self._indices:
             self._indices[key] = np.sort(
-                np.concatenate([self._of_class(split, task, label) for label in (1, 0)])
+                np.concatenate([self._of_stratum(split, members) for members in self._strata(task)])
             )
         return self._indices[key]
 
@@ -173,11 +225,17 @@ class TaskSuite:
     def _indices(self) -> dict[tuple[Split, int], np.ndarray]:
         return {}
 
-    def _of_class(self, split: Split, task: int, label: int) -> np.ndarray:
+    def _strata(self, task: int) -> list[np.ndarray]:
+        """The labelled examples of a task that are split together, in `order`: one list per class, or one of all."""
+        labels = self.labels[self.order, task]
+        if self.kinds[task] == "regression":
+            return [self.order[~np.isnan(labels)]]
+        return [self.order[labels == label] for label in range(self.classes[task])]
+
+    def _of_stratum(self, split: Split, ordered: np.ndarray) -> np.ndarray:
         if split not in get_args(Split):
             raise InvalidInput(f"`split` must be one of {quoted(get_args(Split))}; found `{split}`.")
         rule = self.split_rule
-        ordered = self.order[self.labels[self.order, task] == label]
         n_train, n_validation = self._split_sizes(len(ordered))
         start, stop, cap = {
             "train": (0, n_train, rule.cap_train),
@@ -201,7 +259,7 @@ class TaskSuite:
         mask = np.zeros((len(examples), len(parts)), dtype=bool)
         for column, part in enumerate(parts):
             mask[np.searchsorted(examples, part), column] = True
-        labels = (self.labels[examples][:, list(tasks)] == 1).astype(np.float32)
+        labels = np.where(mask, self.labels[examples][:, list(tasks)], 0).astype(np.float32)
         return SubsetData(examples, labels, mask)
 
     def _checked(self, tasks: Sequence[int]) -> Sequence[int]:
@@ -228,30 +286,14 @@ class TaskSuite:
             columns = [self.task_names.index(name) for name in tasks]
         if columns == list(range(self.n_tasks)):
             return self
-        names = tuple(self.task_names[column] for column in columns)
-        return replace(self, task_names=names, labels=np.ascontiguousarray(self.labels[:, columns]))
-
-
-def _require_simple_graph(edges: np.ndarray, n_nodes: int) -> None:
-    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype != np.int64:
-        raise InvalidInput(
-            f"`edges` must be int64 pairs of examples, shape (edges, 2); found {edges.dtype} of shape {edges.shape}."
-        )
-    if not len(edges):
-        return
-    if edges.min() < 0 or edges.max() >= n_nodes:
-        raise InvalidInput(
-            f"`edges` must name examples from 0 to {n_nodes - 1}; found {edges.min()} to {edges.max()}."
-        )
-    low, high = edges.min(axis=1), edges.max(axis=1)
-    if (low == high).any():
-        raise InvalidInput(
-            f"`edges` must join different examples; found a self loop at {low[low == high][0]}."
-        )
-    pairs, counts = np.unique(low * n_nodes + high, return_counts=True)
-    if (counts > 1).any():
-        first, second = divmod(int(pairs[counts.argmax()]), n_nodes)
-        raise InvalidInput(
-            f"`edges` must hold each pair of examples once, in one direction; found {first} and {second} "
-            f"{counts.max()} times."
+        kinds = tuple(self.kinds[column] for column in columns)
+        labels = np.ascontiguousarray(self.labels[:, columns])
+        if not self.all_binary and set(kinds) == {"binary"}:
+            labels = np.nan_to_num(labels, nan=UNLABELLED).astype(np.int8)
+        return replace(
+            self,
+            task_names=tuple(self.task_names[column] for column in columns),
+            labels=labels,
+            kinds=kinds,
+            choices=None if self.choices is None else tuple(self.choices[column] for column in columns),
         )

@@ -169,7 +169,7 @@ GOOD = np.tile([[1, 0], [0, 1]], (10, 1)).astype(np.int8)
     ("change", "message"),
     [
         ({"inputs": np.zeros((19, 3), np.float32)}, "`inputs`"),
-        ({"inputs": np.zeros((20, 1, 1, 3), np.float32)}, "`inputs`"),
+        ({"inputs": np.zeros((20, 1, 1, 1, 3), np.float32)}, "`inputs`"),
         ({"inputs": np.full((20, 3), np.nan, np.float32)}, "`inputs` must be finite numbers; example 0"),
         ({"task_names": ("t0",)}, "`task_names`"),
         ({"task_names": ("t0", "t0")}, "`task_names`"),
