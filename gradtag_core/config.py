@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gradtag_core.errors import InvalidInput, quoted
 
-ModelKind = Literal["sign", "mlp"]
+ModelKind = Literal["sign", "mlp", "cnn", "gcn", "sage", "gin", "transformer"]
 ProjectionKind = Literal["pca", "gaussian", "rademacher", "sjlt", "factored", "identity"]
 ParameterKind = Literal["all", "backbone"]
 ScoringMode = Literal["linear", "representer", "paper"]
@@ -73,7 +73,8 @@ class RunConfig(BaseModel):
     metric: Metric = knob(
         "auc",
         "What a score measures; higher is better for each, so the loss enters negated. Every metric is stored with a "
-        "run, so that it can be judged in another one later.",
+        "run, so that it can be judged in another one later. Multiclass tasks have means over their classes; numeric "
+        "targets have two alone: loss (squared error) and auc (concordance index: pairs in the right order).",
         title="Metric", paper="section 5.1", stage="affinity",
     )  # fmt: skip
     seed: int = knob(
@@ -83,9 +84,30 @@ class RunConfig(BaseModel):
 
     model: ModelKind | None = knob(
         None,
-        "The shared encoder: SIGN for graphs, a multilayer perceptron for tables "
-        "(empty: what suits the data set).",
+        "The shared encoder: SIGN, GCN, GraphSAGE (sage) or GIN for graphs, a multilayer perceptron (mlp) for tables, "
+        "a small convolutional network (cnn) for images, a pretrained transformer for texts or images (empty: what "
+        "suits the data set).",
         title="Model", paper="appendix C.1.1", stage="train",
+    )  # fmt: skip
+    pretrained: str | None = knob(
+        None,
+        "Of a transformer: a folder with a model as the transformers library saves it, or its name on the Hugging Face "
+        "hub (empty: all-MiniLM-L6-v2, where its package is installed).",
+        title="Pretrained model", paper="section 5.1", stage="train", max_length=500,
+    )  # fmt: skip
+    lora_rank: int = knob(
+        4, "Of a transformer: rank of the low-rank adapters (LoRA) that are trained while its own weights stay frozen.",
+        title="LoRA rank", symbol="r", paper="section 5.1", stage="train", ge=1, le=1024,
+    )  # fmt: skip
+    trained_layers: int = knob(
+        2,
+        "Of a transformer: how many of its last layers have adapters (0: all). What lies below them is computed once "
+        "for each example and kept.",
+        title="Layers with adapters", stage="train", ge=0, le=1000,
+    )  # fmt: skip
+    max_tokens: int = knob(
+        64, "Of a transformer: tokens of a text that it reads; longer texts are cut.",
+        title="Longest text (tokens)", stage="train", ge=4, le=8192,
     )  # fmt: skip
     width: int = knob(
         64, "Neurons per hidden layer. The paper's SIGN has 256.",

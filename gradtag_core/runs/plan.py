@@ -4,16 +4,18 @@ Needs no torch, so that a page can ask on every change of a knob.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
 from gradtag_core.affinity.subsets import Subset, covering_subsets, pairwise_subsets
-from gradtag_core.config import ModelKind, RunConfig
+from gradtag_core.config import RunConfig
 from gradtag_core.errors import InvalidInput
 from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.families import architecture_of, model_kind
 from gradtag_core.runs.stages import ESTIMATE_STAGES, Stage
+from gradtag_core.tasks.kind_checks import require_binary, require_metric
 from gradtag_core.tasks.suite import TaskSuite
 
 NEWTON_PRODUCTS = 60  # Hessian and gradient products of a typical regression, for the forecast only
@@ -71,19 +73,22 @@ class Plan:
 
     @property
     def proxy_learning_rate(self) -> float:
-        """Narrower layers want larger steps: as the square root of the widths' ratio."""
-        return self.config.learning_rate * (self.architecture.width / self.proxy_architecture.width) ** 0.5
+        """The step size that the architecture gives its small models."""
+        return self.architecture.small_learning_rate(self.config.learning_rate, self.proxy_architecture.width)
 
 
-def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
+def make_plan(config: RunConfig, suite: TaskSuite, architecture: Architecture | None = None) -> Plan:
     """Check the configuration against the suite (already cut to its tasks) and draw the subsets.
 
+    `architecture` (None: what the configuration asks for) is a model of the caller's own.
+
     Raises `InvalidInput` for more groups or larger subsets than tasks, for more subsets than there are, for pairs
-    of tasks that no subset covers, and for more truth subsets than subsets.
+    of tasks that no subset covers, for more truth subsets than subsets, for a metric that some task does not have, and
+    for tasks that are not binary where there is no projection.
     """
     definite = config.for_tasks(suite.n_tasks)
-    kind = model_kind(config.model, suite)
-    architecture = Architecture(kind, suite.inputs.shape[1:], config.width, suite.n_tasks)
+    require_metric(config.metric, suite.kinds, suite.task_names)
+    architecture = architecture or architecture_of(config, suite)
     _require_room_for_kernel(config, suite)
     if config.pairwise:
         subsets = pairwise_subsets(suite.n_tasks)
@@ -102,25 +107,21 @@ def make_plan(config: RunConfig, suite: TaskSuite) -> Plan:
             f"{len(subsets)} subset{'s' if len(subsets) > 1 else ''}. Set it, or a smaller `subset_size`."
         )
     return Plan(
-        definite.model_copy(update={"model": kind}),
+        definite.model_copy(update={"model": model_kind(config.model, suite)}),
         suite,
         architecture,
         tuple(subsets),
         tuple(subsets[: config.truth]),
         proxy_subsets,
-        replace(architecture, width=definite.proxy_width or config.width),
+        architecture.small(definite.proxy_width or config.width) if proxy_subsets else architecture,
     )
-
-
-def model_kind(asked: ModelKind | None, suite: TaskSuite) -> ModelKind:
-    """The encoder asked for, or the one that suits the inputs."""
-    return asked or ("sign" if suite.inputs.ndim == 3 else "mlp")
 
 
 def _require_room_for_kernel(config: RunConfig, suite: TaskSuite) -> None:
     """Without a projection the inner products of all rows are held at once."""
     if config.projection != "identity" or not config.n_inits:
         return
+    require_binary(suite.kinds, suite.task_names, "`projection` = identity")
     n_train, n_validation = (
         sum(len(suite.indices(split, task)) for task in range(suite.n_tasks))
         for split in ("train", "validation")
@@ -157,7 +158,8 @@ def _training_flops(
     plan: Plan, tasks: Sequence[int], epochs: int, architecture: Architecture | None = None
 ) -> float:
     examples = len(np.unique(np.concatenate([plan.suite.indices("train", task) for task in tasks])))
-    return epochs * examples * (architecture or plan.architecture).step_flops(len(tasks))
+    architecture = architecture or plan.architecture
+    return epochs * examples * architecture.step_flops(architecture.n_outputs(tasks))
 
 
 def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
@@ -165,9 +167,14 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     config, suite, dim = plan.config, plan.suite, plan.config.proj_dim
     everything = range(suite.n_tasks)
     splits = {split: [suite.indices(split, task) for task in everything] for split in ("train", "validation")}
-    n_train, n_validation = (sum(map(len, parts)) for parts in splits.values())
-    n_examples = sum(len(np.unique(np.concatenate(parts))) for parts in splits.values())
+    outputs = plan.architecture.outputs
+    n_train, n_validation = (
+        sum(count * len(own) for count, own in zip(outputs, parts, strict=True)) for parts in splits.values()
+    )
+    different = {split: len(np.unique(np.concatenate(parts))) for split, parts in splits.items()}
+    frozen, n_examples = plan.architecture.frozen_flops(), sum(different.values())
     featurize = plan.architecture.featurize_flops(n_examples, n_train + n_validation, dim, config.projection)
+    featurize += frozen * different["validation"] / max(1, config.n_inits)
     if config.projection == "identity":
         featurize += plan.architecture.kernel_flops(n_train + n_validation, n_train)
     rows_per_subset = n_train / suite.n_tasks * float(np.mean([len(subset) for subset in plan.subsets]))
@@ -179,7 +186,11 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
         {}
         if not config.n_inits
         else {
-            "train": (config.n_inits, config.n_inits * _training_flops(plan, everything, config.base_epochs)),
+            "train": (
+                config.n_inits,
+                config.n_inits * _training_flops(plan, everything, config.base_epochs)
+                + frozen * different["train"],
+            ),
             "featurize": (config.n_inits, config.n_inits * featurize),
             "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
         }
@@ -187,7 +198,8 @@ def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     if plan.proxy_subsets:
         sample = plan.proxy_subsets[:MEASURED_SUBSETS]
         small = [_training_flops(plan, subset, config.epochs, plan.proxy_architecture) for subset in sample]
-        flops["proxies"] = (len(plan.proxy_subsets), len(plan.proxy_subsets) * float(np.mean(small)))
+        once = plan.proxy_architecture.frozen_flops() * different["train"]
+        flops["proxies"] = (len(plan.proxy_subsets), len(plan.proxy_subsets) * float(np.mean(small)) + once)
     if config.train_groups:
         group = list(range(ceil(suite.n_tasks / n_groups)))
         together = _training_flops(plan, everything, config.epochs)

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradtag_core.config import make_config
-from gradtag_core.errors import InvalidInput
+from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.methods.protocol import METHODS, MethodInfo, find_method
-from gradtag_core.models.architecture import Architecture
-from gradtag_core.runs.plan import model_kind
+from gradtag_core.models.encoder import ENCODERS, EncoderArchitecture
+from gradtag_core.models.families import model_kind
 from gradtag_core.study_config import REFERENCES, StudyConfig
+from gradtag_core.tasks.kind_checks import require_metric
 from gradtag_core.tasks.suite import TaskSuite
 
 
@@ -23,7 +24,7 @@ class StudyPlan:
 
     config: StudyConfig
     suite: TaskSuite
-    architecture: Architecture
+    architecture: EncoderArchitecture
     n_groups: int
     methods: tuple[MethodInfo, ...]
     left_out: Mapping[str, str]
@@ -48,16 +49,24 @@ class StudyPlan:
     def training_flops(self, tasks: Sequence[int]) -> float:
         """FLOPs of training one model on some tasks."""
         examples = len(self.suite.subset("train", tasks).examples)
-        return self.config.epochs * examples * self.architecture.step_flops(len(tasks))
+        return (
+            self.config.epochs * examples * self.architecture.step_flops(self.architecture.n_outputs(tasks))
+        )
 
 
 def make_study_plan(config: StudyConfig, suite: TaskSuite) -> StudyPlan:
     """Check the configuration against the suite (already cut to its tasks) and choose the methods.
 
-    Raises `InvalidInput` for an unknown method, one asked for that does not apply (saying why), and more groups than
-    tasks.
+    Raises `InvalidInput` for an unknown method, one asked for that does not apply (saying why), more groups than tasks,
+    and a metric that some task does not have.
     """
+    require_metric(config.metric, suite.kinds, suite.task_names)
     kind = model_kind(config.model, suite)
+    if kind not in ENCODERS:
+        raise InvalidInput(
+            f"`model` must be one of {quoted(tuple(ENCODERS))} in a study, whose methods train every model from "
+            f"scratch; `{suite.name}` needs a {kind}. `run` estimates its affinities."
+        )
     definite = make_config(n_groups=config.n_groups, subset_size=2).for_tasks(suite.n_tasks)
     asked = [find_method(name) for name in config.methods or ()]
     left_out = {info.name: reason for info in asked or METHODS if (reason := info.why_not(suite))}
@@ -68,7 +77,7 @@ def make_study_plan(config: StudyConfig, suite: TaskSuite) -> StudyPlan:
     return StudyPlan(
         config.model_copy(update={"model": kind, "n_groups": definite.n_groups}),
         suite,
-        Architecture(kind, suite.inputs.shape[1:], config.width, suite.n_tasks),
+        EncoderArchitecture.of(kind, suite, config.width),
         definite.n_groups or 1,
         methods,
         left_out,

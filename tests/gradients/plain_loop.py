@@ -34,7 +34,7 @@ class Ids(nn.Module):
 
 def multitask(encoder, width, seed=0, dtype=torch.float64):
     """The model in evaluation mode, with every parameter and running statistic drawn at random."""
-    model = MultitaskModel(encoder, width, N_TASKS).to(dtype).eval()
+    model = MultitaskModel(encoder, width, [1] * N_TASKS).to(dtype).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -4,9 +4,9 @@ import torch
 from torch.func import functional_call, grad, vmap
 
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
-ARCHITECTURES = [Architecture("sign", (3, 6), 5, 4), Architecture("mlp", (6,), 5, 4)]
+ARCHITECTURES = [EncoderArchitecture("sign", (3, 6), 5, 4), EncoderArchitecture("mlp", (6,), 5, 4)]
 EXAMPLES = torch.tensor([0, 0, 0, 1, 2, 2, 3])
 TASKS = torch.tensor([0, 2, 3, 1, 0, 3, 2])
 

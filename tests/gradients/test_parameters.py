@@ -8,7 +8,7 @@ from gradtag_core.models.multitask import MultitaskModel
 
 
 def model():
-    return MultitaskModel(nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 4, bias=False)), 4, 2)
+    return MultitaskModel(nn.Sequential(nn.Linear(3, 4), nn.PReLU(), nn.Linear(4, 4, bias=False)), 4, [1, 1])
 
 
 def test_all_are_those_of_the_model_in_order():

@@ -10,7 +10,7 @@ import torch
 from gradtag_core.config import make_config
 from gradtag_core.methods import grad_tag
 from gradtag_core.methods.protocol import Setting
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.tasks.community import community_suite
 from gradtag_core.tasks.planted import planted_suite
 from gradtag_core.tasks.suite import SplitRule
@@ -35,7 +35,7 @@ def short_gradients():
 @pytest.fixture(scope="session")
 def setting(planted):
     suite = planted.suite
-    architecture = Architecture("mlp", suite.inputs.shape[1:], 8, suite.n_tasks)
+    architecture = EncoderArchitecture("mlp", suite.inputs.shape[1:], 8, suite.n_tasks)
     recipe = Recipe(epochs=4, learning_rate=0.01, batch_size=24, weighting="rows")
     return Setting(suite, architecture, recipe, torch.device("cpu"), n_groups=2, seed=3)
 
@@ -67,7 +67,7 @@ def graph_setting():
 
     def make(edges, communities, **changes):
         suite = community_suite(edges, communities, hops=1, dim=8, split_rule=SplitRule(0.5, 0.25))
-        architecture = Architecture("sign", suite.inputs.shape[1:], 8, suite.n_tasks)
+        architecture = EncoderArchitecture("sign", suite.inputs.shape[1:], 8, suite.n_tasks)
         recipe = Recipe(epochs=4, learning_rate=0.01, batch_size=24, weighting="rows")
         return Setting(suite, architecture, recipe, torch.device("cpu"), n_groups=1, seed=1, **changes)
 

@@ -2,19 +2,24 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
 ARCHITECTURES = [
-    Architecture("sign", (4, 16), 8, 5),
-    Architecture("sign", (16,), 8, 5),
-    Architecture("mlp", (16,), 8, 5),
-    Architecture("mlp", (4, 16), 8, 5),
+    EncoderArchitecture("sign", (4, 16), 8, 5),
+    EncoderArchitecture("sign", (16,), 8, 5),
+    EncoderArchitecture("mlp", (16,), 8, 5),
+    EncoderArchitecture("mlp", (4, 16), 8, 5),
+    EncoderArchitecture("cnn", (1, 8, 8), 16, 5),
+    EncoderArchitecture("cnn", (3, 17, 5), 16, 5),
+    EncoderArchitecture("gcn", (7, 17), 8, 5),
+    EncoderArchitecture("sage", (7, 17), 8, 5),
+    EncoderArchitecture("gin", (7, 17), 8, 5),
 ]
 
 
 def test_the_papers_sign_has_683_370_parameters():
     """Appendix C.1.1: 128 features, 3 hops, width 256, 100 tasks."""
-    architecture = Architecture("sign", (4, 128), 256, 100)
+    architecture = EncoderArchitecture("sign", (4, 128), 256, 100)
     assert architecture.n_parameters == 683_370
     assert sum(parameter.numel() for parameter in architecture.build(0).parameters()) == 683_370
 
@@ -41,7 +46,7 @@ def test_some_heads_give_the_same_logits_as_all_of_them(architecture):
 
 def test_what_features_cost_by_projection():
     """At the paper's size, 34,000 examples of five tasks: what grows with `dim`, and in which order."""
-    architecture = Architecture("sign", (4, 128), 256, 100)
+    architecture = EncoderArchitecture("sign", (4, 128), 256, 100)
 
     def flops(projection, dim):
         return architecture.featurize_flops(34_000, 170_000, dim, projection)
@@ -53,5 +58,5 @@ def test_what_features_cost_by_projection():
     dense = [flops("gaussian", dim) - one_pass for dim in (100, 200)]
     assert dense[1] == pytest.approx(2 * dense[0])
     assert dense[1] > 34_000 * 2 * 200 * architecture.n_parameters
-    fewer = Architecture("mlp", (6,), 8, 4)
+    fewer = EncoderArchitecture("mlp", (6,), 8, 4)
     assert fewer.featurize_flops(5, 9, 2, "sjlt") == fewer.featurize_flops(5, 9, 2, "gaussian")

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.progress import Progress
 from gradtag_core.runs.overall import OverallProgress
 from gradtag_core.runs.plan import _proxy_subsets, forecast, make_plan, mean_training_flops
+from tests.mixed_suites import mixed_suite
 
 RATES = {"train": 1e9, "featurize": 2e9, "regress": 1e9, "truth": 1e9}
 
@@ -126,7 +126,7 @@ def test_the_choice_of_pairs_is_nested():
 
 def test_small_models_are_narrow_and_learn_faster(small_suite):
     plan = plan_for(small_suite, width=100, learning_rate=0.01)
-    assert plan.proxy_architecture == replace(plan.architecture, width=25)
+    assert plan.proxy_architecture == plan.architecture.small(25)
     assert plan.proxy_learning_rate == pytest.approx(0.02)
     as_wide = plan_for(small_suite, width=12)
     assert as_wide.proxy_architecture == as_wide.architecture
@@ -183,3 +183,31 @@ def test_without_a_limit_on_memory_the_kernel_has_one_of_its_own(small_suite, mo
     monkeypatch.setattr("gradtag_core.runs.plan.KERNEL_GIBIBYTES", 1e-6)
     with pytest.raises(InvalidInput, match=r"`memory` \(1e-06 GiB\); found"):
         plan_for(small_suite, projection="identity")
+
+
+def test_a_metric_that_some_task_does_not_have_is_refused():
+    suite = mixed_suite()
+    assert plan_for(suite, metric="auc").architecture.outputs == (1, 3, 1, 1)
+    with pytest.raises(
+        InvalidInput, match=r"`metric` must .* found `f1`, .*\(`number`\)\. Choose `loss` or `auc`"
+    ):
+        plan_for(suite, metric="f1")
+    plan_for(suite.select(["yes", "class", "other"]), metric="f1", pairwise=True)
+
+
+def test_without_a_projection_tasks_must_be_binary():
+    with pytest.raises(
+        InvalidInput, match="`projection` = identity needs binary tasks; `class`, `number` are"
+    ):
+        plan_for(mixed_suite(), projection="identity")
+    plan_for(mixed_suite(), projection="identity", n_inits=0)
+
+
+def test_each_output_is_forecast_to_have_a_gradient():
+    suite = mixed_suite()
+    more, fewer = (
+        forecast(plan_for(part, pairwise=True), {}).feature_bytes
+        for part in (suite, suite.select(["yes", "number", "other"]))
+    )
+    rows = sum(len(suite.indices(split, 1)) for split in ("train", "validation"))
+    assert more - fewer == 3 * rows * 200 * 4
