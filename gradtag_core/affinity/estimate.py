@@ -17,7 +17,8 @@ from gradtag_core.cost import measure
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.progress import Reporter
-from gradtag_core.training.metrics import score_logits
+from gradtag_core.tasks.kind_checks import require_binary
+from gradtag_core.training.metrics import score_outputs
 
 SUBSETS_AT_ONCE = 4096  # whose weights and scores are held together
 COEFFICIENT_BYTES = 2**28
@@ -92,10 +93,12 @@ def estimate_kernel_scores(
     """`estimate_scores` from inner products of gradients in place of features, as without any projection.
 
     `kernel` (R, R) is that of the training rows, `validation_kernel` (V, R) that of validation and training rows; of
-    `train` and `validation` only rows and logits are read. `l2` is relative to the mean of the kernel's diagonal.
+    `train` and `validation` only rows and logits are read, and all tasks must be binary. `l2` is relative to the mean
+    of the kernel's diagonal.
     """
     train, validation = replace(train, projected=kernel), replace(validation, projected=validation_kernel)
     require_usable_rows(train, validation, subsets, task_names)
+    require_binary(train.kinds or ("binary",) * len(task_names), task_names, "`projection` = identity")
     reporter = reporter or Reporter()
     penalty = settings.l2 * float(kernel.diagonal().double().mean())
     size = max(1, COEFFICIENT_BYTES // (8 * len(kernel)))
@@ -172,18 +175,19 @@ def _score_block(
     """Every metric of each task of each subset, in the order of the subsets: (sum of sizes, metrics); the FLOPs."""
     values = np.empty((sum(map(len, subsets)), len(METRICS)))
     flops = 0.0
-    rows = validations[0].rows
+    first = validations[0]
     for task, places, columns in _places(subsets):
-        own = rows.of_task(task)
-        labels = torch.from_numpy(rows.label[own]).to(device).double()
-        mean = labels.new_zeros(len(labels), 1)
+        own, n_outputs = first.of_task(task), first.n_outputs(task)
+        labels = torch.from_numpy(first.rows.label[first.rows.of_task(task)]).to(device).double()
+        mean = labels.new_zeros(len(labels) * n_outputs, 1)
         for validation, each in zip(validations, weights, strict=True):
             reporter.check()
             projected = validation.projected[own].to(device)
             logits = validation.logits[own, None].to(device) + projected @ each[:, columns].to(projected)
             mean = mean + logits.double() / len(validations)
             flops += 2 * projected.numel() * len(columns)
-        values[places] = score_logits(mean, labels).cpu().numpy()
+        outputs = mean.unflatten(0, (len(labels), n_outputs))
+        values[places] = score_outputs(outputs, labels, first.kind(task)).cpu().numpy()
     return values, flops
 
 

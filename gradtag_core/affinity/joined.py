@@ -26,7 +26,8 @@ def join_estimates(
     proxies: SubsetScores, subsets: Sequence[Subset], gradients: SubsetScores | None,
     similarity: np.ndarray, train_sizes: np.ndarray, seed: int,
 ) -> JoinedEstimate:  # fmt: skip
-    """Fit an additive model to the scores of small models, metric by metric, and predict every subset.
+    """Fit an additive model to the scores of small models, metric by metric, and predict every subset; a metric that
+    some task does not have is NaN.
 
     Its hints are the affinity by gradients where there is one, `similarity` (n, n) of the tasks' labels and the
     logarithm of the co-task's `train_sizes` (n,); the fit decides what each is worth. `seed` labels the scores;
@@ -40,33 +41,39 @@ def join_estimates(
     with measure() as meter:
         design = AdditiveDesign.of(proxies)
         meter.flops += design.flops
-        affinity = None if gradients is None else _gradient_affinity(gradients, proxies.task_names)
+        columns = [METRICS.index(metric) for metric in proxies.metrics]
+        affinity = None if gradients is None else _gradient_affinity(gradients, proxies.task_names, columns)
         fits = []
-        for index, metric in enumerate(METRICS):
-            hints = free if affinity is None else {**free, "gradients": affinity[:, :, index]}
+        for place, metric in enumerate(proxies.metrics):
+            hints = free if affinity is None else {**free, "gradients": affinity[:, :, place]}
             fits.append(design.fit(metric, hints))
             meter.flops += fits[-1].flops
-        values = predict(fits, subsets)
-        meter.flops += float(len(METRICS) * sum(len(subset) ** 2 for subset in subsets))
+        values = np.full((sum(map(len, subsets)), len(METRICS)), np.nan)
+        values[:, columns] = predict(fits, subsets)
+        meter.flops += float(len(fits) * sum(len(subset) ** 2 for subset in subsets))
     scores = SubsetScores.of_seed(proxies.task_names, subsets, values, seed, "estimated", meter.cost)
-    return JoinedEstimate(scores, np.stack([fit.standard_errors for fit in fits]))
+    errors = np.full((len(METRICS), n_tasks, n_tasks), np.nan)
+    errors[columns] = [fit.standard_errors for fit in fits]
+    return JoinedEstimate(scores, errors)
 
 
-def _gradient_affinity(gradients: SubsetScores, task_names: tuple[str, ...]) -> np.ndarray:
-    """The affinity by gradients off the diagonal, (n, n, metrics); NaN where no subset holds both tasks."""
+def _gradient_affinity(
+    gradients: SubsetScores, task_names: tuple[str, ...], columns: Sequence[int]
+) -> np.ndarray:
+    """The affinity by gradients off the diagonal, (n, n, columns), of some metrics; NaN where no subset holds both
+    tasks."""
     if gradients.task_names != task_names:
         raise InvalidInput(
             f"`gradients` must be of the tasks of the small models in their order, {list(task_names[:5])}...; "
             f"found {list(gradients.task_names[:5])}..."
         )
-    if not np.isfinite(gradients.values).all():
-        raise InvalidInput(
-            f"`gradients` must be finite numbers; {int((~np.isfinite(gradients.values)).sum())} scores are not."
-        )
+    bad = ~np.isfinite(gradients.values[:, columns])
+    if bad.any():
+        raise InvalidInput(f"`gradients` must be finite numbers; {int(bad.sum())} scores are not.")
     table = gradients.mean_over_seeds()
     return pair_means(
         Membership.of(gradients.subsets, len(task_names)), table["task"].to_numpy(), table["subset"].to_numpy(),
-        table[list(METRICS)].to_numpy(dtype=np.float64),
+        table[[METRICS[column] for column in columns]].to_numpy(dtype=np.float64),
     )  # fmt: skip
 
 

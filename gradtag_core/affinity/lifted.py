@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradtag_core.affinity.estimate import EstimationSettings, fit_or_raise
+from gradtag_core.affinity.losses import row_loss
 from gradtag_core.affinity.row_checks import require_finite_rows, require_tasks
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
@@ -17,16 +18,16 @@ from gradtag_core.cost import Cost, Meter, measure
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.gradients.parameters import ChosenParameters, ParameterChoice, choose_parameters
-from gradtag_core.models.multitask import MultitaskModel
+from gradtag_core.models.architecture import ModelInputs
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import TaskSuite
+from gradtag_core.training.losses import task_columns
 from gradtag_core.training.trainer import BaseModel, Trainer, entry_weights
 
 # "linear": logits of the linearised model, no forward pass; "representer": a forward pass at θ* + Σ a_i g_i, where
 # the gradients g_i are not projected; "paper": a forward pass at θ* + P w.
 
 SUBSETS_AT_ONCE = 64
-EXAMPLES_AT_ONCE = 8192
 
 Lift = Callable[[Tensor], Tensor]
 
@@ -41,8 +42,12 @@ class LiftedModel:
     parameters: ParameterChoice = "all"
 
     @cached_property
-    def _model(self) -> MultitaskModel:
+    def _model(self) -> nn.Module:
         return self.base.build(self.device)
+
+    @cached_property
+    def _inputs(self) -> ModelInputs:
+        return self.base.architecture.inputs_of(self.suite)
 
     @cached_property
     def _chosen(self) -> ChosenParameters:
@@ -56,24 +61,29 @@ class LiftedModel:
         trainer = Trainer(self.suite, self.base.architecture, self.device)
         moved = BaseModel(self.base.architecture, weights, self.base.seed, Cost())
         n_examples = len(self.suite.subset("validation", subset).examples)
-        meter.flops += n_examples * self.base.architecture.forward_flops(len(subset))
+        meter.flops += n_examples * self.base.architecture.forward_flops(
+            self.base.architecture.n_outputs(subset)
+        )
         return trainer.score(moved, subset, "validation")
 
     def change_by_rows(self, subset: Subset, coefficients: np.ndarray, meter: Meter) -> dict[str, Tensor]:
-        """Σ a_i g_i by one weighted backward pass; `coefficients` (E, s) as `TaskSuite.subset` lays out a split."""
+        """Σ a_i g_i by one weighted backward pass; `coefficients` (E, outputs), with examples as `TaskSuite.subset`
+        has them."""
         chosen = self._chosen.by_name
         examples = self.suite.subset("train", subset).examples
         total = {name: torch.zeros_like(value) for name, value in chosen.items()}
-        for start in range(0, len(examples), EXAMPLES_AT_ONCE):
-            part = slice(start, start + EXAMPLES_AT_ONCE)
-            inputs = torch.from_numpy(self.suite.inputs[examples[part]]).to(self.device)
+        for start in range(0, len(examples), self.base.architecture.examples_at_once):
+            part = slice(start, start + self.base.architecture.examples_at_once)
+            inputs = self._inputs[torch.from_numpy(examples[part])].to(self.device)
             logits = self._model(inputs, subset)
             weighted = (logits * torch.from_numpy(coefficients[part]).to(logits)).sum()
             found = torch.autograd.grad(weighted, list(chosen.values()), allow_unused=True)
             for name, gradient in zip(chosen, found, strict=True):
                 if gradient is not None:
                     total[name] += gradient
-        meter.flops += len(examples) * self.base.architecture.step_flops(len(subset))
+        meter.flops += len(examples) * self.base.architecture.step_flops(
+            self.base.architecture.n_outputs(subset)
+        )
         return total
 
     def change_by_vector(self, vector: Tensor) -> dict[str, Tensor]:
@@ -118,16 +128,17 @@ def lifted_scores(
 def row_coefficients(
     suite: TaskSuite, train: GradientFeatures, subset: Subset, weights: Tensor, settings: EstimationSettings
 ) -> np.ndarray:
-    """a_i = -c_i ∂loss_i/∂logit / penalty at the solution `weights` (d,), which equals Σ a_i φ_i: (E, s)."""
+    """a_i = -c_i ∂loss_i/∂output / penalty at the solution `weights` (d,), which equals Σ a_i φ_i: (E, outputs)."""
     mask = suite.subset("train", subset).mask
     penalty = settings.l2 * train.gradient_energy
-    coefficients = np.zeros(mask.shape)
-    for column, task in enumerate(subset):
-        rows = train.rows.of_task(task)
-        projected = train.projected[rows].double()
-        chance = torch.sigmoid(train.logits[rows].double() + projected @ weights.double())
-        coefficients[mask[:, column], column] = train.rows.label[rows] - chance.numpy()
-    return coefficients * entry_weights(mask, settings.weighting) / penalty
+    counts = [train.n_outputs(task) for task in subset]
+    coefficients = np.zeros((len(mask), sum(counts)))
+    for task, own, columns in zip(subset, mask.T, task_columns(counts), strict=True):
+        entries, labels = train.of_task(task), torch.from_numpy(train.rows.label[train.rows.of_task(task)])
+        outputs = train.logits[entries].double() + train.projected[entries].double() @ weights.double()
+        residuals = row_loss(train.kind(task), train.n_outputs(task)).residuals(outputs, labels)
+        coefficients[own, columns] = -residuals.view(len(labels), -1).numpy()
+    return coefficients * entry_weights(mask, settings.weighting).repeat(counts, axis=1) / penalty
 
 
 def _changes(

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from gradtag_core.tasks.suite import TaskKind
+
 
 @runtime_checkable
 class RowLoss(Protocol):
@@ -40,16 +42,19 @@ class SoftmaxLoss:
         self.n_classes = n_classes
 
     def residuals(self, logits: Tensor, labels: Tensor) -> Tensor:
-        per_class = logits.unflatten(-1, (-1, self.n_classes)).softmax(-1)
+        per_class = self._per_class(logits).softmax(-1)
         target = torch.nn.functional.one_hot(labels.long(), self.n_classes)
         return (per_class - target).flatten(-2)
 
     def curvature_roots(self, projected: Tensor, logits: Tensor) -> Tensor:
         """diag(p) - p pᵀ = M Mᵀ with M = diag(√p) - p √pᵀ, since p sums to one."""
-        chance = logits.unflatten(-1, (-1, self.n_classes)).softmax(-1)[..., None]
-        per_class = projected.unflatten(0, (-1, self.n_classes))
+        chance = self._per_class(logits).softmax(-1)[..., None]
+        per_class = projected.unflatten(0, (len(chance), self.n_classes))
         mean = (chance * per_class).sum(1, keepdim=True)
         return ((per_class - mean) * chance.sqrt()).flatten(0, 1)
+
+    def _per_class(self, logits: Tensor) -> Tensor:
+        return logits.unflatten(-1, (logits.shape[-1] // self.n_classes, self.n_classes))
 
 
 class SquaredLoss:
@@ -60,3 +65,10 @@ class SquaredLoss:
 
     def curvature_roots(self, projected: Tensor, logits: Tensor) -> Tensor:
         return projected * 2**0.5
+
+
+def row_loss(kind: TaskKind, n_outputs: int) -> RowLoss:
+    """What training minimises for a task of a kind (`training.losses.entry_losses`)."""
+    if kind == "multiclass":
+        return SoftmaxLoss(n_outputs)
+    return LogisticLoss() if kind == "binary" else SquaredLoss()

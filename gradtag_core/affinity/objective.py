@@ -4,18 +4,19 @@ For a subset S with row weights c (which sum to one, as in real training) and th
 
     F_S(w) = sum_i c_i loss_i(z_i + φ_i · w) + penalty / 2 ‖w‖²
 
+where each task has the loss of its kind; z_i + φ_i · w is one number for each of its outputs.
 Every state tensor has one row per subset. Products with all rows of all subsets are two matrix products per task.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from gradtag_core.affinity.losses import RowLoss
+from gradtag_core.affinity.losses import RowLoss, row_loss
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import Weighting
 from gradtag_core.gradients.features import GradientFeatures
@@ -35,6 +36,11 @@ class TaskRows:
     projected: Tensor
     logits: Tensor
     labels: Tensor
+    loss: RowLoss
+
+    def residuals(self, logits: Tensor) -> Tensor:
+        """The derivatives of the rows' losses in their logits, (..., N·C)."""
+        return self.loss.residuals(logits, self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,23 +102,22 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The rows of every task, their loss, and the FLOPs spent on them."""
+    """The rows of every task, and the FLOPs spent on them."""
 
     rows: list[TaskRows]
-    loss: RowLoss
     flops: FlopCount = field(default_factory=FlopCount)
 
     @classmethod
-    def of(cls, features: GradientFeatures, loss: RowLoss, device: torch.device | None) -> "Tasks":
-        """`projected` (R, d) or (R, C, d) with `logits` (R,) or (R, C); the number format of `projected` is kept."""
+    def of(cls, features: GradientFeatures, device: torch.device | None) -> "Tasks":
+        """The number format of `projected` is kept."""
         projected = features.projected.to(device)
         labels = torch.from_numpy(features.rows.label).to(projected)
         rows = []
         for task in range(int(features.rows.task.max()) + 1):
-            part = features.rows.of_task(task)
-            own = projected[part].reshape(-1, projected.shape[-1])
-            rows.append(TaskRows(own, features.logits[part].reshape(-1).to(projected), labels[part]))
-        return cls(rows, loss)
+            part, kind, n_outputs = features.of_task(task), features.kind(task), features.n_outputs(task)
+            logits, own = features.logits[part].to(projected), labels[features.rows.of_task(task)]
+            rows.append(TaskRows(projected[part], logits, own, row_loss(kind, n_outputs)))
+        return cls(rows)
 
     @property
     def sizes(self) -> list[int]:
@@ -130,15 +135,14 @@ class Tasks:
 
     def rotated(self, basis: Tensor) -> "Tasks":
         """The same rows for weights v with w = basis v."""
-        rows = [TaskRows(task.projected @ basis, task.logits, task.labels) for task in self.rows]
+        rows = [replace(task, projected=task.projected @ basis) for task in self.rows]
         self.flops.total += sum(2 * task.projected.numel() * self.dim for task in self.rows)
-        return Tasks(rows, self.loss, self.flops)
+        return Tasks(rows, self.flops)
 
     def expand(self, point: Tensor) -> Expansion:
         logits = [task.logits + task.projected @ point for task in self.rows]
         slopes = [
-            self.loss.residuals(logit, task.labels) @ task.projected
-            for task, logit in zip(self.rows, logits, strict=True)
+            task.residuals(logit) @ task.projected for task, logit in zip(self.rows, logits, strict=True)
         ]
         self.flops.total += sum(4 * task.projected.numel() for task in self.rows)
         return Expansion(point, logits, torch.stack(slopes))
@@ -147,7 +151,7 @@ class Tasks:
         """The second derivatives of the sums over each task's rows: (n, d, d)."""
         found = self.like.new_empty(len(self.rows), self.dim, self.dim)
         for out, task, logits in zip(found, self.rows, expansion.logits, strict=True):
-            roots = self.loss.curvature_roots(task.projected, logits)
+            roots = task.loss.curvature_roots(task.projected, logits)
             torch.mm(roots.T, roots, out=out)
             self.flops.total += 2 * roots.numel() * self.dim
         return found
@@ -181,10 +185,7 @@ class SubsetObjectives:
         return [weights[holders] @ task.projected.T for task, holders, _ in self._each()]
 
     def residuals(self, logits: list[Tensor]) -> list[Tensor]:
-        return [
-            self.tasks.loss.residuals(logit, task.labels)
-            for task, logit in zip(self.tasks.rows, logits, strict=True)
-        ]
+        return [task.residuals(logit) for task, logit in zip(self.tasks.rows, logits, strict=True)]
 
     def gradient(self, weights: Tensor, residuals: list[Tensor]) -> Tensor:
         """Σ_i c_i r_i φ_i over the rows of each subset, and the penalty's part: (m, d)."""

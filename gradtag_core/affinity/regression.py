@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gradtag_core.affinity.losses import LogisticLoss, RowLoss
 from gradtag_core.affinity.objective import Expansion, Membership, SubsetObjectives, Tasks
 from gradtag_core.affinity.quasi_newton import minimise
 from gradtag_core.affinity.subsets import Subset
@@ -41,13 +40,13 @@ class Regressions:
 def fit_subsets(
     features: GradientFeatures, subsets: Sequence[Subset], penalty: float, weighting: Weighting,
     tolerance: float = 1e-4, device: torch.device | None = None, reporter: Reporter | None = None,
-    loss: RowLoss | None = None,
 ) -> Regressions:  # fmt: skip
-    """Fit every subset to a gradient norm of `tolerance` times that at w = 0.
+    """Fit every subset to a gradient norm of `tolerance` times that at w = 0, each task with the loss of its kind.
 
-    `penalty` > 0 is absolute; features in float64 give answers in float64. The loss is the logistic one by default.
+    `penalty` > 0 is absolute; features in float64 give answers in float64. Subsets of numeric targets alone take one
+    step, which solves them in closed form.
     """
-    tasks = Tasks.of(features, loss or LogisticLoss(), device)
+    tasks = Tasks.of(features, device)
     common = _Common.of(tasks, penalty, weighting)
     size = _subsets_at_once(tasks, subsets)
     weights, norms = [], []
@@ -141,7 +140,7 @@ class _Common:
     def only(self, subset: Subset) -> "_Common":
         """The same for the tasks of one subset, renumbered from zero."""
         rows = [self.tasks.rows[task] for task in subset]
-        return replace(self, tasks=Tasks(rows, self.tasks.loss, self.tasks.flops))
+        return replace(self, tasks=Tasks(rows, self.tasks.flops))
 
     def solver(self, curvatures: Tensor) -> Callable[[Tensor], Tensor]:
         """Solves with Hessians, given without the penalty as (m, d²): rows of (m, d) to rows of (m, d)."""

@@ -10,6 +10,7 @@ from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.gradients.features import GradientFeatures
 
 ROWS_AT_ONCE = 2**16
+LEAST_TARGETS = 3  # of a regression
 
 
 def require_usable_rows(
@@ -18,13 +19,11 @@ def require_usable_rows(
     subsets: Sequence[Subset],
     task_names: Sequence[str],
 ) -> None:
-    """Raise `InvalidInput` unless all features are finite and every task of the subsets has both classes in both.
-
-    A subset whose tasks all have positive rows has one too.
-    """
+    """Raise `InvalidInput` unless all features are finite and every task of the subsets has, in both, rows of every
+    class, or `LEAST_TARGETS` different targets."""
     used = require_tasks(subsets, task_names)
     for split, features in (("training", train), ("validation", validation)):
-        _require_both_classes(features, used, task_names, split)
+        _require_every_class(features, used, task_names, split)
         require_finite_rows(features, task_names, split)
 
 
@@ -44,28 +43,39 @@ def require_tasks(subsets: Sequence[Subset], task_names: Sequence[str]) -> np.nd
     return np.unique(np.concatenate([np.asarray(subset, dtype=np.int64) for subset in subsets]))
 
 
-def _require_both_classes(
+def _require_every_class(
     features: GradientFeatures, used: np.ndarray, task_names: Sequence[str], split: str
 ) -> None:
-    rows = features.rows
-    positive = np.bincount(rows.task, weights=rows.label > 0.5, minlength=len(task_names))[used]
-    total = np.bincount(rows.task, minlength=len(task_names))[used]
-    lacking = [task_names[int(task)] for task in used[(positive == 0) | (positive == total)]]
-    if lacking:
-        raise InvalidInput(
-            f"Every task of `subsets` must have positive and negative rows in the {split} split; {quoted(lacking)} "
-            "have one class only. Leave them out, or give them more examples."
-        )
+    rules = {
+        "binary": ("positive and negative rows", "have one class only"),
+        "multiclass": ("rows of every class, one for each output of the model,", "do not"),
+        "regression": (f"{LEAST_TARGETS} different targets or more", "have fewer"),
+    }
+    lacking: dict[str, list[str]] = {kind: [] for kind in rules}
+    for task in used.tolist():
+        kind, labels = features.kind(task), features.rows.label[features.rows.of_task(task)]
+        found = np.unique(labels > 0.5 if kind == "binary" else labels)
+        least = {"binary": 2, "multiclass": features.n_outputs(task), "regression": LEAST_TARGETS}[kind]
+        if len(found) < least or (kind == "multiclass" and not np.array_equal(found, np.arange(least))):
+            lacking[kind].append(task_names[int(task)])
+    for kind, names in lacking.items():
+        if names:
+            needed, why = rules[kind]
+            raise InvalidInput(
+                f"Every {kind} task of `subsets` must have {needed} in the {split} split; {quoted(names)} {why}. "
+                "Leave them out, or give them more examples."
+            )
 
 
 def require_finite_rows(features: GradientFeatures, task_names: Sequence[str], split: str) -> None:
     """Raise `InvalidInput` that names the tasks whose logits or projected gradients are not finite."""
-    for first in range(0, len(features.rows), ROWS_AT_ONCE):
+    tasks = features.rows.task[features.entry_rows]
+    for first in range(0, len(tasks), ROWS_AT_ONCE):
         part = slice(first, first + ROWS_AT_ONCE)
         logits, projected = features.logits[part], features.projected[part]
         bad = ~(torch.isfinite(logits) & torch.isfinite(projected).all(1)).numpy()
         if bad.any():
-            names = [task_names[int(task)] for task in np.unique(features.rows.task[part][bad])]
+            names = [task_names[int(task)] for task in np.unique(tasks[part][bad])]
             raise InvalidInput(
                 f"Features must be finite numbers; of the {split} rows, {int(bad.sum())} are not, of {quoted(names)}. "
                 "The base model's training may have diverged: lower `learning_rate`."

@@ -17,7 +17,8 @@ Source = Literal["estimated", "trained"]
 
 @dataclass(frozen=True)
 class SubsetScores:
-    """One row per (subset, task of it, seed), on the validation split; higher is better for every metric.
+    """One row per (subset, task of it, seed), on the validation split; higher is better for every metric, NaN where a
+    metric is not defined for the kind of the task.
 
     `subsets`: task indices; `subset`, `task`, `seed`: (E,) integers, `subset` indexing `subsets`;
     `values`: (E, metrics) in the order of `config.METRICS`.
@@ -48,6 +49,11 @@ class SubsetScores:
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(np.unique(self.seed).tolist())
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those that are defined for every task."""
+        return defined_metrics(self.values)
 
     def of(self, metric: Metric) -> np.ndarray:
         """The scores of one metric: (E,)."""
@@ -124,3 +130,21 @@ class SubsetScores:
             np.concatenate([self.seed, other.seed]), np.concatenate([self.values, other.values]),
             self.source, self.cost + other.cost,
         )  # fmt: skip
+
+
+def defined_metrics(values: np.ndarray) -> tuple[Metric, ...]:
+    """The metrics that all of some scores (E, metrics) have. A training that diverged has no loss either, and hides
+    none."""
+    undefined = np.isnan(values) & np.isfinite(values[:, [METRICS.index("loss")]])
+    return tuple(metric for column, metric in enumerate(METRICS) if not undefined[:, column].any())
+
+
+def scores_to_json(values: np.ndarray) -> list:
+    """Scores (..., metrics) as lists, with None for a metric that a task does not have; JSON knows no NaN.
+
+    `np.array(found, dtype=np.float64)` is the inverse. NaN stays, for JSON to refuse, where the loss is none either.
+    """
+    undefined = np.isnan(values) & np.isfinite(values[..., [METRICS.index("loss")]])
+    listed = values.astype(object)
+    listed[undefined] = None
+    return listed.tolist()

@@ -74,7 +74,8 @@ def fit_auto_lambda(setting: Setting, weight_rate: float) -> tuple[MultitaskMode
             functional_call(model, dict(zip(names, values, strict=True)), (batch.inputs,)), batch
         )
 
-    step, forward = setting.architecture.step_flops(n_tasks), setting.architecture.forward_flops(n_tasks)
+    n_outputs = sum(setting.architecture.outputs)
+    step, forward = setting.architecture.step_flops(n_outputs), setting.architecture.forward_flops(n_outputs)
     flops = 0.0
     others = data.batches(setting.search_seed)
     for batch, other in zip(data.batches(setting.seed), others, strict=True):
@@ -93,7 +94,7 @@ def run(setting: Setting) -> MethodResult:
     """Train with each rate of the weights, keep the best on validation; all of them cost."""
     models: dict[float, MultitaskModel] = {}
     weights: dict[float, Tensor] = {}
-    forward = setting.architecture.forward_flops(setting.suite.n_tasks)
+    forward = setting.architecture.forward_flops(sum(setting.architecture.outputs))
     with measure() as meter:
         for rate in setting.reporter.track("Training Auto-λ", WEIGHT_RATES, len(WEIGHT_RATES)):
             models[rate], weights[rate], flops = fit_auto_lambda(setting, rate)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from gradtag_core.config import METRICS
 from gradtag_core.methods.protocol import Setting
-from gradtag_core.models.architecture import Architecture
-from gradtag_core.tasks.suite import Split
-from gradtag_core.training.metrics import score_logits
+from gradtag_core.models.encoder import EncoderArchitecture
+from gradtag_core.tasks.suite import Split, TaskKind
+from gradtag_core.training.losses import entry_losses, task_columns
+from gradtag_core.training.metrics import score_outputs
 from gradtag_core.training.trainer import entry_weights
 
 SCORED_AT_ONCE = 8192
@@ -22,11 +23,14 @@ Choice = TypeVar("Choice")
 
 
 class Batch(NamedTuple):
-    """`inputs` (B, ...), `labels` and `weights` (B, n); the weights carry the share that the batch is of an epoch."""
+    """`inputs` (B, ...), `labels` and `weights` (B, n); the weights carry the share that the batch is of an epoch.
+    `kinds`, `outputs`: of each task."""
 
     inputs: Tensor
     labels: Tensor
     weights: Tensor
+    kinds: Sequence[TaskKind]
+    outputs: Sequence[int]
 
 
 class JointData:
@@ -37,7 +41,9 @@ class JointData:
         self.n_examples = len(data.examples)
         self.n_steps = setting.recipe.epochs * ceil(self.n_examples / setting.recipe.batch_size)
         self._recipe, self._reporter = setting.recipe, setting.reporter
-        self._inputs = torch.from_numpy(setting.suite.inputs[data.examples]).to(setting.device)
+        self._inputs, self._device = setting.trainer.inputs, setting.device
+        self._examples = torch.from_numpy(data.examples)
+        self._tasks = (setting.suite.kinds, setting.architecture.outputs)
         self._labels = torch.from_numpy(data.labels).to(setting.device)
         weights = entry_weights(data.mask, setting.recipe.weighting)
         self._weights = torch.from_numpy(weights).to(setting.device)
@@ -48,9 +54,10 @@ class JointData:
         for _ in range(self._recipe.epochs):
             for part in torch.randperm(self.n_examples, generator=generator).split(self._recipe.batch_size):
                 self._reporter.check()
-                own = part.to(self._inputs.device)
+                own = part.to(self._device)
                 weights = self._weights[own] * (self.n_examples / len(own))
-                yield Batch(self._inputs[own], self._labels[own], weights)
+                inputs = self._inputs[self._examples[part]].to(self._device)
+                yield Batch(inputs, self._labels[own], weights, *self._tasks)
 
 
 class JointTraining:
@@ -61,7 +68,7 @@ class JointTraining:
         self.model = setting.architecture.build(seed).to(setting.device).train()
         self.optimiser = adam(setting, self.model)
         self._seed = seed
-        self._step_flops = setting.architecture.step_flops(setting.suite.n_tasks)
+        self._step_flops = setting.architecture.step_flops(sum(setting.architecture.outputs))
         self.flops = 0.0
 
     def batches(self) -> Iterator[Batch]:
@@ -79,12 +86,9 @@ def adam(setting: Setting, network: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=setting.recipe.learning_rate, fused=True)
 
 
-def task_losses(logits: Float[Tensor, "batch tasks"], batch: Batch) -> Float[Tensor, "tasks"]:
+def task_losses(outputs: Float[Tensor, "batch outputs"], batch: Batch) -> Float[Tensor, "tasks"]:
     """Each task's part of the loss of the batch; their sum is the loss of `Trainer.fit`."""
-    losses = nn.functional.binary_cross_entropy_with_logits(
-        logits, batch.labels, batch.weights, reduction="none"
-    )
-    return losses.sum(0)
+    return (entry_losses(outputs, batch.labels, batch.kinds, batch.outputs) * batch.weights).sum(0)
 
 
 def gradients(losses: Float[Tensor, "tasks"], parameters: Sequence[Tensor]) -> Float[Tensor, "tasks size"]:
@@ -94,26 +98,26 @@ def gradients(losses: Float[Tensor, "tasks"], parameters: Sequence[Tensor]) -> F
     return torch.cat([row.flatten(1) for row in rows], 1)
 
 
-def gradients_flops(architecture: Architecture) -> float:
+def gradients_flops(architecture: EncoderArchitecture) -> float:
     """One example's forward pass, and a backward pass per task, through its own head, for the shared parameters."""
-    n_tasks = architecture.n_tasks
-    forward, shared = architecture.forward_flops(n_tasks), architecture.forward_flops(0)
+    forward, shared = architecture.forward_flops(sum(architecture.outputs)), architecture.forward_flops(0)
     back_through_heads = forward - shared
-    return forward + back_through_heads + n_tasks * (shared + architecture.backward_flops(0))
+    return forward + back_through_heads + architecture.n_tasks * (shared + architecture.backward_flops(0))
 
 
 def score_network(
     forward: Callable[[Tensor], Tensor], setting: Setting, split: Split
 ) -> Float[np.ndarray, "tasks metrics"]:
-    """Every metric of each task on a split, for a network that gives the logits of all tasks."""
+    """Every metric of each task on a split, for a network that gives the outputs of all tasks."""
     data = setting.suite.subset(split, setting.everything)
-    inputs = torch.from_numpy(setting.suite.inputs[data.examples])
+    inputs, parts = setting.trainer.inputs, torch.from_numpy(data.examples).split(SCORED_AT_ONCE)
     with torch.no_grad():
-        logits = torch.cat([forward(part.to(setting.device)).cpu() for part in inputs.split(SCORED_AT_ONCE)])
+        outputs = torch.cat([forward(inputs[part].to(setting.device)).cpu() for part in parts])
     labels = torch.from_numpy(data.labels).double()
+    places = task_columns(setting.architecture.outputs)
     return torch.cat([
-        score_logits(logits[rows, task, None].double(), labels[rows, task])
-        for task, rows in enumerate(torch.from_numpy(data.mask.T))
+        score_outputs(outputs[rows, columns, None].double(), labels[rows, task], setting.suite.kinds[task])
+        for task, (rows, columns) in enumerate(zip(torch.from_numpy(data.mask.T), places, strict=True))
     ]).numpy()  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from gradtag_core.cost import Meter
 from gradtag_core.methods.joint import Batch, JointTraining, gradients, gradients_flops, task_losses
 from gradtag_core.methods.protocol import Setting
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
 SMALLEST_LOSS = 1e-8  # keeps ratios finite
 
@@ -22,15 +22,18 @@ Moved = Literal["shared", "all"]
 class Lookahead:
     """The losses and gradients of a joint training on its next batch, and what other steps would lead to.
 
-    `losses` (n,): mean log loss of each task in the batch; `present` (n,): whether it has rows there; `sizes` (n,): the
+    `losses` (n,): mean loss of each task in the batch; `present` (n,): whether it has rows there; `sizes` (n,): the
     weights of these means in the training loss; `gradients` (n, p): of each task's part of the training loss at the
     parameters that are `moved`, the shared ones or all. Reads the model and the optimiser and changes neither, nor any
     random state.
     """
 
-    def __init__(self, training: JointTraining, batch: Batch, moved: Moved, architecture: Architecture):
+    def __init__(
+        self, training: JointTraining, batch: Batch, moved: Moved, architecture: EncoderArchitecture
+    ):
         self.present = (batch.weights > 0).any(0)
-        self._training, self._batch, self._architecture = training, batch, architecture
+        self._training, self._batch = training, batch
+        self._forward_flops = architecture.forward_flops(sum(architecture.outputs))
         named = training.model.named_parameters()
         chosen = [(name, part) for name, part in named if moved == "all" or not name.startswith("head.")]
         self._names, self._parameters = zip(*chosen, strict=True)
@@ -38,7 +41,7 @@ class Lookahead:
         self.gradients = gradients(parts, self._parameters)
         self.sizes = batch.weights.sum(0).clamp(min=torch.finfo(parts.dtype).tiny)
         self.losses = parts.detach() / self.sizes
-        of_heads = architecture.forward_flops(architecture.n_tasks) - architecture.forward_flops(0)
+        of_heads = self._forward_flops - architecture.forward_flops(0)
         self.flops = len(batch.inputs) * (gradients_flops(architecture) + (moved == "all") * of_heads)
 
     def updates(self, gradients: Float[Tensor, "steps size"]) -> Float[Tensor, "steps size"]:
@@ -68,7 +71,7 @@ class Lookahead:
             }
             logits = functional_call(self._training.model, values, (self._batch.inputs,))
             losses = task_losses(logits, self._batch) / self.sizes
-        self.flops += len(self._batch.inputs) * self._architecture.forward_flops(self._architecture.n_tasks)
+        self.flops += len(self._batch.inputs) * self._forward_flops
         return losses
 
 

@@ -14,7 +14,7 @@ from gradtag_core.methods.joint import (
     task_losses,
 )
 from gradtag_core.methods.protocol import MethodResult, Setting
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
 EXPERTS = (2, 4)  # tried; the better on validation is kept
 EXPERT_SEED_STEP = 7_919
@@ -27,9 +27,10 @@ class MMoE(nn.Module):
     A gate reads the example's inputs, for a graph the node's own features, before propagation.
     """
 
-    def __init__(self, architecture: Architecture, n_experts: int, seed: int):
+    def __init__(self, architecture: EncoderArchitecture, n_experts: int, seed: int):
         super().__init__()
         self.n_experts, self.n_tasks = n_experts, architecture.n_tasks
+        self._task_of_output = [task for task, count in enumerate(architecture.outputs) for _ in range(count)]
         self._reads_own_features = architecture.kind == "sign" and len(architecture.input_shape) == 2
         self.experts = nn.ModuleList(
             architecture.build(seed + EXPERT_SEED_STEP * expert).encoder for expert in range(n_experts)
@@ -44,30 +45,31 @@ class MMoE(nn.Module):
         own = inputs[:, 0] if self._reads_own_features else inputs.flatten(1)
         return self.gates(own).view(-1, self.n_tasks, self.n_experts).softmax(-1)
 
-    def forward(self, inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch tasks"]:
-        """The logits of all tasks."""
+    def forward(self, inputs: Float[Tensor, "batch ..."]) -> Float[Tensor, "batch outputs"]:
+        """The outputs of all tasks."""
         seen = torch.stack([expert(inputs) for expert in self.experts], dim=1)
-        mixed = self.mixtures(inputs) @ seen
+        mixed = (self.mixtures(inputs) @ seen)[:, self._task_of_output]
         return (mixed * self.towers.weight).sum(-1) + self.towers.bias
 
 
-def gate_inputs(architecture: Architecture) -> int:
+def gate_inputs(architecture: EncoderArchitecture) -> int:
     """How many numbers a gate reads."""
     shape = architecture.input_shape
     return shape[-1] if architecture.kind == "sign" else int(torch.Size(shape).numel())
 
 
-def forward_flops(architecture: Architecture, n_experts: int) -> float:
+def forward_flops(architecture: EncoderArchitecture, n_experts: int) -> float:
     """One example through experts, gates, mixtures and towers."""
     n_tasks, width = architecture.n_tasks, architecture.width
     gates, mixtures = gate_inputs(architecture) * n_tasks * n_experts, n_tasks * n_experts * width
-    return n_experts * architecture.forward_flops(0) + 2.0 * (gates + mixtures + n_tasks * width)
+    towers = sum(architecture.outputs) * width
+    return n_experts * architecture.forward_flops(0) + 2.0 * (gates + mixtures + towers)
 
 
-def step_flops(architecture: Architecture, n_experts: int) -> float:
+def step_flops(architecture: EncoderArchitecture, n_experts: int) -> float:
     """One example of a training step: forward, the gradients of weights or factors, those of what they multiply."""
-    n_tasks, width = architecture.n_tasks, architecture.width
-    back = n_experts * architecture.backward_flops(0) + 2.0 * n_tasks * width * (n_experts + 1)
+    towers_and_mixtures = sum(architecture.outputs) + architecture.n_tasks * n_experts
+    back = n_experts * architecture.backward_flops(0) + 2.0 * towers_and_mixtures * architecture.width
     return 2 * forward_flops(architecture, n_experts) + back
 
 

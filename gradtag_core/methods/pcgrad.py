@@ -50,7 +50,7 @@ def run(setting: Setting) -> MethodResult:
             for parameter, gradient in zip(shared, _unflattened(weights @ rows, shared), strict=True):
                 parameter.grad = gradient
             optimiser.step()
-            of_heads = architecture.forward_flops(n_tasks) - architecture.forward_flops(0)
+            of_heads = architecture.forward_flops(sum(architecture.outputs)) - architecture.forward_flops(0)
             meter.flops += len(batch.inputs) * (gradients_flops(architecture) + of_heads)
             meter.flops += 2.0 * n_shared * n_tasks * (n_tasks + 1) + 3.0 * n_tasks**3
     model.eval()

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradtag_core.affinity.scores import scores_to_json
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS, Metric
 from gradtag_core.cost import Cost
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.grouping.validation import check_n_groups
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.progress import Reporter
+from gradtag_core.tasks.kind_checks import require_metric
 from gradtag_core.tasks.suite import TaskSuite
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from gradtag_core.training.trainer import Recipe, Trainer
 
 SEARCH_SEED_STEP = 1_000_003  # far apart, so that no search shares a start with the models that are judged
+FITTED = ("n_tasks", "outputs", "input_shape")  # what of an architecture follows from the suite
 ANY_NUMBER_OF_BASE_MODELS = re.compile(r"grad_tag_m([1-9]\d{0,2})")
 
 
@@ -43,7 +46,7 @@ class Setting:
     """
 
     suite: TaskSuite
-    architecture: Architecture
+    architecture: EncoderArchitecture
     recipe: Recipe
     device: torch.device
     n_groups: int
@@ -59,10 +62,13 @@ class Setting:
         if self.metric not in METRICS:
             raise InvalidInput(f"`metric` must be one of {quoted(METRICS)}; found `{self.metric}`.")
         architecture = self.architecture
-        if (architecture.n_tasks, architecture.input_shape) != (n_tasks, self.suite.inputs.shape[1:]):
+        require_metric(self.metric, self.suite.kinds, self.suite.task_names)
+        fitting = EncoderArchitecture.of(architecture.kind, self.suite, architecture.width)
+        if any(getattr(architecture, name) != getattr(fitting, name) for name in FITTED):
             raise InvalidInput(
                 f"`architecture` must be one for the {n_tasks} tasks and the inputs of `{self.suite.name}`; found one "
-                f"for {architecture.n_tasks} tasks and inputs of shape {architecture.input_shape}."
+                f"for {architecture.n_tasks} tasks with {sum(architecture.outputs)} outputs and inputs of shape "
+                f"{architecture.input_shape}."
             )
         if self.search_flops is not None and not self.search_flops > 0:
             raise InvalidInput(
@@ -89,10 +95,11 @@ class Setting:
 class MethodResult:
     """How well a method does and everything it ran.
 
-    `validation`, `test`: (n, metrics) in the order of `config.METRICS`. `groups` were trained (None: one model with no
-    groups), `served_by` (n,) says which of them each task is scored with. `task_weights` (n,): of the losses, where a
-    method learns them. `choices`: hyperparameters chosen on validation. `estimated`: the search was too dear and
-    stands on `sample`, a sentence; `cost` is that of the full search all the same.
+    `validation`, `test`: (n, metrics) in the order of `config.METRICS`, NaN for one that a task does not have. `groups`
+    were trained (None: one model with no groups), `served_by` (n,) says which of them each task is scored with.
+    `task_weights` (n,): of the losses, where a method learns them. `choices`: hyperparameters chosen on validation.
+    `estimated`: the search was too dear and stands on `sample`, a sentence; `cost` is that of the full search all the
+    same.
     """
 
     method: str
@@ -116,8 +123,9 @@ class MethodResult:
             return None if array is None else array.tolist()
 
         return {
-            "method": self.method, "task_names": list(self.task_names), "validation": self.validation.tolist(),
-            "test": self.test.tolist(), "cost": self.cost.to_json(),
+            "method": self.method, "task_names": list(self.task_names),
+            "validation": scores_to_json(self.validation), "test": scores_to_json(self.test),
+            "cost": self.cost.to_json(),
             "groups": None if self.groups is None else [list(group) for group in self.groups],
             "served_by": listed(self.served_by), "task_weights": listed(self.task_weights),
             "choices": dict(self.choices), "estimated": self.estimated, "sample": self.sample,
@@ -131,8 +139,9 @@ class MethodResult:
             return None if values[name] is None else np.array(values[name])
 
         groups = values["groups"]
+        scores = {split: np.array(values[split], dtype=np.float64) for split in ("validation", "test")}
         return cls(
-            values["method"], tuple(values["task_names"]), np.array(values["validation"]), np.array(values["test"]),
+            values["method"], tuple(values["task_names"]), scores["validation"], scores["test"],
             Cost(**values["cost"]), None if groups is None else tuple(tuple(group) for group in groups),
             array("served_by"), array("task_weights"), dict(values["choices"]), values["estimated"], values["sample"],
         )  # fmt: skip
@@ -149,6 +158,7 @@ class MethodInfo:
     options: Mapping[str, Any] = field(default_factory=dict)
     least_tasks: int = 1
     needs_graph: bool = False
+    needs_binary: bool = False
 
     def why_not(self, suite: TaskSuite) -> str | None:
         """Why the method does not apply to a suite, as a sentence; None where it does."""
@@ -158,6 +168,8 @@ class MethodInfo:
             )
         if self.needs_graph and suite.edges is None:
             return f"`{self.name}` needs a graph; `{suite.name}` has none."
+        if self.needs_binary and not suite.all_binary:
+            return f"`{self.name}` needs binary tasks; `{suite.name}` has others too."
         return None
 
 
@@ -227,27 +239,27 @@ METHODS: tuple[MethodInfo, ...] = (
     ),
     MethodInfo(
         "louvain", "Louvain", "Each task takes the cluster most like it among those of highest modularity.", "louvain",
-        needs_graph=True,
+        needs_graph=True, needs_binary=True,
     ),
     MethodInfo(
         "bigclam", "BigClam", "Each task takes the cluster most like it among overlapping ones, which share edges.",
-        "bigclam", needs_graph=True,
+        "bigclam", needs_graph=True, needs_binary=True,
     ),
     MethodInfo(
         "node2vec", "node2vec", "A logistic regression per task on vectors of nodes that meet on random walks.",
-        "node2vec", needs_graph=True,
+        "node2vec", needs_graph=True, needs_binary=True,
     ),
     MethodInfo(
         "verse", "VERSE", "A logistic regression per task on vectors that follow personalised PageRank.", "verse",
-        needs_graph=True,
+        needs_graph=True, needs_binary=True,
     ),
     MethodInfo(
         "mincut", "MinCutPool", "A logistic regression per task on soft clusters that cut few edges.", "mincut",
-        least_tasks=2, needs_graph=True,
+        least_tasks=2, needs_graph=True, needs_binary=True,
     ),
     MethodInfo(
         "dmon", "DMoN", "A logistic regression per task on soft clusters of high modularity.", "dmon",
-        least_tasks=2, needs_graph=True,
+        least_tasks=2, needs_graph=True, needs_binary=True,
     ),
 )  # fmt: skip
 

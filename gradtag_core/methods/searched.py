@@ -34,8 +34,9 @@ def training_flops(setting: Setting, tasks: Sequence[int]) -> float:
         len(setting.suite.subset(split, tasks).examples) for split in ("train", "validation")
     )
     architecture = setting.architecture
-    training = setting.recipe.epochs * examples * architecture.step_flops(len(tasks))
-    return training + validation * architecture.forward_flops(len(tasks))
+    n_outputs = architecture.n_outputs(tasks)
+    training = setting.recipe.epochs * examples * architecture.step_flops(n_outputs)
+    return training + validation * architecture.forward_flops(n_outputs)
 
 
 def train_subsets(
@@ -65,7 +66,7 @@ def train_subsets(
     cost = sum((own for _, own in in_order), Cost())
     scoring = sum(
         len(setting.suite.subset("validation", subset).examples)
-        * trainer.architecture.forward_flops(len(subset))
+        * trainer.architecture.forward_flops(trainer.architecture.n_outputs(subset))
         for subset in subsets
     )
     meter.flops += cost.flops + scoring

@@ -47,7 +47,7 @@ def fit_assignment(
     """
     suite, architecture = setting.suite, setting.architecture
     graph = Graph.of(graph_of(setting), suite.n_examples, setting.device)
-    inputs = torch.from_numpy(suite.inputs).to(setting.device)
+    inputs = setting.trainer.inputs[torch.arange(suite.n_examples)].to(setting.device)
     network = architecture.build(setting.seed).to(setting.device).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=setting.recipe.learning_rate, fused=True)
     for _ in setting.reporter.track(stage, range(EPOCHS), EPOCHS):

@@ -125,9 +125,12 @@ def _by_task(group: Subset, scores: np.ndarray) -> dict[int, float]:
 def _rows_of(features: GradientFeatures, tasks: np.ndarray) -> GradientFeatures:
     """The rows of some tasks: those of others would only cost time."""
     rows = features.rows
-    keep = np.flatnonzero(np.isin(rows.task, tasks))
+    keep = np.isin(rows.task, tasks)
     kept = Rows(rows.example[keep], rows.task[keep], rows.label[keep])
-    return replace(features, rows=kept, logits=features.logits[keep], projected=features.projected[keep])
+    entries = np.flatnonzero(keep[features.entry_rows])
+    return replace(
+        features, rows=kept, logits=features.logits[entries], projected=features.projected[entries]
+    )
 
 
 def sample_size(setting: Setting, direction: Direction) -> int | None:

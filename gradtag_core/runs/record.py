@@ -9,6 +9,7 @@ arrays.safetensors   base_scores (n, metrics), label_similarity (n, n), train_si
                      if any, standard_errors (metrics, n, n)
 grouping.json        the grouping (grouping.result.Grouping.to_json)
 groups.json          test scores of one model per group, and of one model for all tasks
+linearisation.json   how well the base model's first-order expansion tells fine-tuned models, where that was asked
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from typing import Any, Literal
 import numpy as np
 
 from gradtag_core.affinity.matrix import AffinityMatrix, average
-from gradtag_core.affinity.scores import Source, SubsetScores
+from gradtag_core.affinity.scores import Source, SubsetScores, scores_to_json
 from gradtag_core.config import METRICS, Metric, RunConfig, read_config
 from gradtag_core.cost import Cost
-from gradtag_core.errors import StoreError
+from gradtag_core.errors import InvalidInput, StoreError, quoted
 from gradtag_core.evaluation.comparison import Comparison, Evidence, compare
+from gradtag_core.evaluation.linearisation import LinearisationTable
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.runs.files import read_arrays, read_json, read_table, write_arrays, write_json, write_table
 from gradtag_core.runs.stages import ESTIMATE_STAGES, Stage
 
 RUN, ARRAYS, GROUPING, GROUPS = "run.json", "arrays.safetensors", "grouping.json", "groups.json"
+LINEARISATION = "linearisation.json"
 Table = Literal["estimated", "gradients", "proxies", "trained"]
 SOURCES: dict[Table, Source] = {
     "estimated": "estimated", "gradients": "estimated", "proxies": "trained", "trained": "trained",
@@ -47,7 +50,8 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class GroupScores:
-    """Test scores (n, metrics) of each task by its group's model, and by one model trained on all tasks."""
+    """Test scores (n, metrics) of each task by its group's model, and by one model trained on all tasks; NaN for a
+    metric that a task does not have."""
 
     grouped: np.ndarray
     together: np.ndarray
@@ -125,6 +129,11 @@ class RunRecord:
     def estimated(self) -> SubsetScores | None:
         return self._scores("estimated")
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those in which the run can be looked at: a task with numeric targets has no F1, say."""
+        return self.estimated.metrics if self.estimated else METRICS
+
     @cached_property
     def gradients(self) -> SubsetScores | None:
         """The gradient estimates of each base model, where the run joined them with small models."""
@@ -169,16 +178,23 @@ class RunRecord:
         if not path.is_file():
             return None
         values = read_json(path)
-        return GroupScores(np.array(values["grouped"]), np.array(values["together"]), Cost(**values["cost"]))
+        grouped, together = (np.array(values[name], dtype=np.float64) for name in ("grouped", "together"))
+        return GroupScores(grouped, together, Cost(**values["cost"]))
+
+    @cached_property
+    def linearisation(self) -> LinearisationTable | None:
+        path = self.folder / LINEARISATION
+        return LinearisationTable.from_json(read_json(path)) if path.is_file() else None
 
     def affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
-        """The estimated affinity in the run's metric or in another; every metric was scored.
+        """The estimated affinity in the run's metric or in another; every metric that all tasks have was scored, and
+        one that they have not is an `InvalidInput`.
 
         The standard errors are the additive model's, where the run has one, else those over subsets.
         """
         if self.estimated is None:
             return None
-        chosen = metric or self.config.metric
+        chosen = self._chosen(metric)
         affinity = average(self.estimated, chosen)
         errors = self._arrays.get("standard_errors")
         return (
@@ -186,7 +202,7 @@ class RunRecord:
         )
 
     def true_affinity(self, metric: Metric | None = None) -> AffinityMatrix | None:
-        return average(self.trained, metric or self.config.metric) if self.trained else None
+        return average(self.trained, self._chosen(metric)) if self.trained else None
 
     def comparison(self, metric: Metric | None = None) -> Comparison | None:
         """The estimate against the truth, with its reference lines; None without real training."""
@@ -198,7 +214,15 @@ class RunRecord:
             costs["train"].flops if "train" in costs else 0.0, self.summary.full_training_flops,
             self._arrays["train_sizes"], self.gradients, self.proxies,
         )  # fmt: skip
-        return compare(self.estimated, self.trained, evidence, metric or self.config.metric)
+        return compare(self.estimated, self.trained, evidence, self._chosen(metric))
+
+    def _chosen(self, metric: Metric | None) -> Metric:
+        chosen = metric or self.config.metric
+        if chosen not in self.metrics:
+            raise InvalidInput(
+                f"`metric` must be one that every task of the run has, {quoted(self.metrics)}; found `{chosen}`."
+            )
+        return chosen
 
     def write_summary(self, summary: Summary) -> None:
         write_json(self.folder / RUN, summary.to_json())
@@ -221,9 +245,13 @@ class RunRecord:
 
     def write_group_scores(self, scores: GroupScores) -> None:
         values = {
-            "grouped": scores.grouped.tolist(),
-            "together": scores.together.tolist(),
+            "grouped": scores_to_json(scores.grouped),
+            "together": scores_to_json(scores.together),
             "cost": scores.cost.to_json(),
         }
         write_json(self.folder / GROUPS, values)
         self.__dict__.pop("group_scores", None)
+
+    def write_linearisation(self, table: LinearisationTable) -> None:
+        write_json(self.folder / LINEARISATION, table.to_json())
+        self.__dict__.pop("linearisation", None)

@@ -79,7 +79,7 @@ class _Work:
         examples = min(
             self.plan.config.batch_size, len(self.plan.suite.subset("train", range(self.n_tasks)).examples)
         )
-        return examples * self.plan.architecture.step_flops(self.n_tasks)
+        return examples * self.plan.architecture.step_flops(sum(self.plan.architecture.outputs))
 
     def run(self, info: MethodInfo) -> Forecast:
         """As a run of the method's configuration is forecast."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradtag_core.affinity.scores import defined_metrics
 from gradtag_core.config import METRICS, Metric
 from gradtag_core.errors import InvalidInput, StoreError
 from gradtag_core.evaluation.pareto import MethodRecord, summarise
@@ -116,6 +117,12 @@ class StudyRecord:
         except (KeyError, TypeError) as error:
             raise StoreError(f"The results in `{self.folder}` do not fit together: {error}.") from error
         return {method: dict(sorted(own.items())) for method, own in found.items() if own}
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those in which the methods can be compared: a task with numeric targets has no F1, say."""
+        scores = [result.test for own in self.results.values() for result in own.values()]
+        return defined_metrics(np.concatenate(scores)) if scores else METRICS
 
     def records(self, metric: Metric | None = None) -> list[MethodRecord]:
         """A record per method with results, in the study's metric or in another; every metric was scored."""

@@ -14,7 +14,7 @@ from itertools import repeat
 
 import numpy as np
 
-from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.scores import SubsetScores, scores_to_json
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.runs.units import Units
@@ -108,13 +108,13 @@ class TrainingBlocks:
 
 def _stored(scored: Scored) -> dict[str, list]:
     return {
-        "scores": [scores.tolist() for scores, _ in scored],
+        "scores": [scores_to_json(scores) for scores, _ in scored],
         "costs": [cost.to_json() for _, cost in scored],
     }
 
 
 def _scored(stored: dict[str, list]) -> Scored:
     return [
-        (np.array(scores), Cost(**cost))
+        (np.array(scores, dtype=np.float64), Cost(**cost))
         for scores, cost in zip(stored["scores"], stored["costs"], strict=True)
     ]

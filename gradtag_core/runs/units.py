@@ -15,7 +15,7 @@ import torch
 
 from gradtag_core.affinity.estimate import EstimationSettings, estimate_kernel_scores, estimate_scores
 from gradtag_core.affinity.lifted import LiftedModel, lifted_scores
-from gradtag_core.affinity.scores import SubsetScores
+from gradtag_core.affinity.scores import SubsetScores, scores_to_json
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.gradients.features import Featurizer, GradientFeatures
@@ -87,9 +87,9 @@ class Units:
         found = self.cache.get_json("base-scores", key)
         if found is None:
             everything = range(self.plan.suite.n_tasks)
-            found = self.trainer.score(self.base_model(seed), everything, "validation").tolist()
+            found = scores_to_json(self.trainer.score(self.base_model(seed), everything, "validation"))
             self.cache.put_json("base-scores", key, found)
-        return np.array(found)
+        return np.array(found, dtype=np.float64)
 
     # Projected gradients
 
@@ -115,6 +115,8 @@ class Units:
                     facts[split]["gradient_energy"],
                     Cost(**facts[split]["cost"]),
                     tuple(facts[split]["warnings"]),
+                    self.plan.suite.kinds,
+                    self.plan.architecture.outputs,
                 )
                 for split in SPLITS
             )
@@ -221,12 +223,13 @@ class Units:
         if found is None:
             model = self.trainer.fit(subset, recipe, seed, reporter=self.reporter)
             scores = {
-                split: self.trainer.score(model, subset, split).tolist() for split in ("validation", "test")
+                split: scores_to_json(self.trainer.score(model, subset, split))
+                for split in ("validation", "test")
             }
             found = {"scores": scores, "cost": model.cost.to_json()}
             self.cache.put_json("trained", key, found)
         splits: dict[Split, np.ndarray] = {
-            split: np.array(found["scores"][split]) for split in ("validation", "test")
+            split: np.array(found["scores"][split], dtype=np.float64) for split in ("validation", "test")
         }
         return splits, Cost(**found["cost"])
 

@@ -33,9 +33,14 @@ def label_column(table: Table, name: str) -> np.ndarray:
         wrong = np.flatnonzero(labels == 2)
     if len(wrong):
         row = int(wrong[0])
+        values = sorted({str(cell) for cell in column if cell != "" and cell == cell})
+        hint = (
+            f" The column has {len(values):,} different values; declare it `{name}:multiclass` for classes, or "
+            f"`{name}:regression` for numbers."
+        )
         raise InvalidInput(
             f"{table.place(row, name)}: a label must be 0 or 1, false or true, no or yes, or empty where there is "
-            f"none; found `{shown(str(column[row]))}`."
+            f"none; found `{shown(str(column[row]))}`.{hint if len(values) > 2 else ''}"
         )
     return labels.astype(np.int8)
 

@@ -7,63 +7,67 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradtag_core.errors import InvalidInput, quoted
-from gradtag_core.tasks.suite import UNLABELLED, SplitRule, TaskSuite
-from gradtag_core.tasks.table_columns import MAX_VALUES, feature_columns, label_column
+from gradtag_core.tasks.label_columns import Kinds, label_columns
+from gradtag_core.tasks.suite import SplitRule, TaskSuite
+from gradtag_core.tasks.table_columns import MAX_VALUES, feature_columns
 from gradtag_core.tasks.table_file import Table, read_table, table_from_frame
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-LEAST_OF_A_CLASS = 3  # one for each split
-
 
 def tabular_suite(
-    source: "Path | str | DataFrame",
+    source: "Path | str | DataFrame | Table",
     labels: Sequence[str],
     features: Sequence[str] | None = None,
     *,
     name: str = "table",
     split_rule: SplitRule | None = None,
     seed: int = 0,
+    ids: str | None = None,
     max_values: int = MAX_VALUES,
+    kinds: Kinds | None = None,
 ) -> TaskSuite:
-    """A suite of one task per column of `labels`, from a CSV or parquet file or a data frame.
+    """A suite of one task per column of `labels`, from a CSV or parquet file, a data frame or a table.
 
-    `label_column` says what a label may be; an empty one leaves the row out of that task. `features` (all other
-    columns, if None) become the inputs as `feature_columns` says. `seed` draws the order that decides the
-    splits. What does not fit is an `InvalidInput` that names the line and the column.
+    `kinds` says which label columns are multiclass or a regression (others are binary), `label_columns` what a label of
+    each kind may be; an empty one leaves the row out of that task. `features` (all other
+    columns, if None) become the inputs as `feature_columns` says. `ids`: a column that names the rows, each once; it
+    is no feature. `seed` draws the order that decides the splits. What does not fit is an `InvalidInput` that names
+    the line and the column.
     """
-    table = read_table(source) if isinstance(source, str | Path) else table_from_frame(source)
+    table = _table(source)
     table.require_columns("labels", labels)
+    if ids is not None:
+        table.require_columns("ids", [ids])
+        table.require_different(ids)
     if features is None:
-        features = [column for column in table.columns if column not in labels]
+        features = [column for column in table.columns if column not in labels and column != ids]
         if not features:
             raise InvalidInput(
                 f"`{table.title}` must have a column that is no label, to predict the labels from."
             )
     table.require_columns("features", features)
+    if ids is not None and ids in (*labels, *features):
+        raise InvalidInput(f"`ids` must name a column that is neither label nor feature; found `{ids}`.")
     both = [column for column in features if column in labels]
     if both:
         raise InvalidInput(
             f"`features` must not name labels, which would give them away; found {quoted(both)}."
         )
-    columns = [_checked_labels(table, column) for column in labels]
+    columns, own_kinds = label_columns(table, labels, kinds)
     return TaskSuite(
         name,
         tuple(labels),
         feature_columns(table, features, max_values),
-        np.stack(columns, axis=1),
+        columns,
         np.random.default_rng(seed).permutation(table.n_rows),
         split_rule or SplitRule(),
+        kinds=own_kinds,
     )
 
 
-def _checked_labels(table: Table, name: str) -> np.ndarray:
-    labels = label_column(table, name)
-    ones, zeros, empty = (int((labels == value).sum()) for value in (1, 0, UNLABELLED))
-    if min(ones, zeros) < LEAST_OF_A_CLASS:
-        raise InvalidInput(
-            f"Label column `{name}` of `{table.title}` must have at least {LEAST_OF_A_CLASS} rows of each class, one "
-            f"for each split; found {ones:,} of 1, {zeros:,} of 0 and {empty:,} empty."
-        )
-    return labels
+def _table(source: "Path | str | DataFrame | Table") -> Table:
+    if isinstance(source, Table):
+        return source
+    return read_table(source) if isinstance(source, str | Path) else table_from_frame(source)

@@ -7,7 +7,7 @@ products take the place of many small ones, which spend most of their time on be
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import groupby
-from math import ceil, prod
+from math import ceil
 from threading import Lock
 from typing import NamedTuple
 
@@ -19,9 +19,11 @@ from torch.optim.adam import adam
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost, measure
 from gradtag_core.errors import InvalidInput
+from gradtag_core.models.architecture import spent_flops
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import Split, TaskSuite
 from gradtag_core.training.metrics import score_logits
+from gradtag_core.training.one_by_one import fit_each
 from gradtag_core.training.stacked_data import StackedData
 from gradtag_core.training.stacked_model import StackedModel, Tasks, Weights
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer, entry_weights
@@ -51,17 +53,20 @@ def fit_many(
     the same `work` gives the same numbers. One thread does best: products of this size gain nothing from a second.
     FLOPs are exact for each model; elapsed seconds are shared among models in proportion to them. Cancelling stops
     between two steps and loses only stacks not yet yielded. `stack_size` None: as many models as `STACK_BYTES` hold, on
-    a CPU at most `LARGEST_STACK`. `advance` hears after each step how many trainings' worth of work it was.
-    Raises `InvalidInput` for tasks that the suite does not have and for an encoder that has no stacked form.
+    a CPU at most `LARGEST_STACK`; an architecture that has no stacked form is trained one by one. `advance` hears after
+    each step how many trainings' worth of work it was. Raises `InvalidInput` for tasks that the suite does not have.
     """
     if stack_size is not None and stack_size < 1:
         raise InvalidInput(
             f"`stack_size` must be at least 1, or None to fit the memory budget; found {stack_size}."
         )
+    if not trainer.stackable:
+        yield from fit_each(trainer, work, recipe, reporter, advance)
+        return
     stacks = _stacks(trainer.suite, work, stack_size or _stack_size(trainer, recipe.batch_size))
     with _building:
         fresh = {seed: trainer.architecture.build(seed).state_dict() for seed in {seed for _, seed in work}}
-        encoder = trainer.architecture.build(0).encoder
+        encoder = _encoder(trainer)
     check = (reporter or Reporter()).check
     for jobs in stacks:
         weights, tasks = [fresh[job.seed] for job in jobs], [job.tasks for job in jobs]
@@ -77,8 +82,10 @@ def score_many(
         raise InvalidInput(
             f"`subsets` must name the tasks of each model; found {len(subsets)} for {len(models)} models."
         )
+    if not trainer.stackable:
+        return [trainer.score(model, tasks, split) for model, tasks in zip(models, subsets, strict=True)]
     with _building:
-        encoder = trainer.architecture.build(0).encoder
+        encoder = _encoder(trainer)
     work = [(tasks, 0) for tasks in subsets]
     scores: dict[int, np.ndarray] = {}
     for jobs in _stacks(trainer.suite, work, _stack_size(trainer, SCORED_ROWS), split):
@@ -87,6 +94,10 @@ def score_many(
         stack = StackedModel(encoder, weights, tasks, trainer.device)
         scores |= zip(positions, _score_stack(trainer, stack, tasks, split), strict=True)
     return [scores[position] for position in range(len(models))]
+
+
+def _encoder(trainer: Trainer) -> nn.Module:
+    return trainer.architecture.build(0).get_submodule("encoder")
 
 
 def _stacks(suite: TaskSuite, work: Work, size: int, split: Split = "train") -> list[list[_Job]]:
@@ -148,7 +159,9 @@ def _fit_stack(
     with measure() as meter:
         data = [trainer.suite.subset("train", job.tasks) for job in jobs]
         entries = [entry_weights(part.mask, recipe.weighting) for part in data]
-        table = StackedData.of(trainer.suite, data, entries, stack.branches, trainer.device)
+        before = spent_flops(trainer.inputs)
+        table = StackedData.of(trainer.inputs, data, entries, stack.branches, trainer.device)
+        made = spent_flops(trainer.inputs) - before
         optimiser = _Adam(stack, recipe.learning_rate)
         batches = [_batches(job, recipe) for job in jobs]
         n_steps = [recipe.epochs * ceil(job.n_examples / recipe.batch_size) for job in jobs]
@@ -165,7 +178,10 @@ def _fit_stack(
             if active < len(stack):
                 del batches[active:]
                 optimiser.keep_first(active)
-    flops = [recipe.epochs * job.n_examples * architecture.step_flops(len(job.tasks)) for job in jobs]
+    flops = [
+        recipe.epochs * job.n_examples * architecture.step_flops(len(job.tasks)) + made / len(jobs)
+        for job in jobs
+    ]
     pace = meter.seconds / sum(flops)
     return {
         job.position: BaseModel(
@@ -197,12 +213,12 @@ def _batches(job: _Job, recipe: Recipe) -> Iterator[Tensor]:
 def _stack_size(trainer: Trainer, batch_size: int) -> int:
     """How many models fit `STACK_BYTES`: weights, gradients and two moments; inputs, and five arrays of each layer's
     outputs."""
-    architecture = trainer.architecture
     with _building:
-        model = architecture.build(0)
+        model = trainer.architecture.build(0)
     outputs = sum(layer.out_features for layer in model.modules() if isinstance(layer, nn.Linear))
-    per_example = prod(architecture.input_shape) + 5 * outputs
-    fitting = STACK_BYTES // (4 * (4 * architecture.n_parameters + batch_size * per_example))
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    per_example = trainer.inputs.nbytes // (4 * len(trainer.inputs)) + 5 * outputs
+    fitting = STACK_BYTES // (4 * (4 * n_parameters + batch_size * per_example))
     return max(1, min(fitting, LARGEST_STACK) if trainer.device.type == "cpu" else fitting)
 
 
@@ -211,7 +227,7 @@ def _score_stack(
 ) -> list[np.ndarray]:
     suite, device = trainer.suite, trainer.device
     data = [suite.subset(split, tasks) for tasks in subsets]
-    table = StackedData.of(suite, data, [part.labels for part in data], stack.branches, device)
+    table = StackedData.of(trainer.inputs, data, [part.labels for part in data], stack.branches, device)
     rows = table.rows([torch.arange(len(part.examples)) for part in data], max(len(p.examples) for p in data))
     parts = [stack.logits(table.inputs_of(part)) for part in rows.split(SCORED_ROWS, dim=1)]
     logits = torch.cat(parts, dim=2).double()

@@ -34,14 +34,16 @@ def fit_and_score(
     """Train from scratch, and score on `split`, each (tasks, seed) of each block; report several times a second.
 
     A block's numbers follow from the block alone, not from its neighbours or the number of threads: on a CPU each of
-    torch's threads works on a block of its own, which scales better than threads inside a product. Cancelling stops
+    torch's threads works on a block of its own, which scales better than threads inside a product; where models have no
+    stacked form, one block is worked on at a time. Cancelling stops
     between two steps and loses only blocks not yet reported. Seconds are elapsed ones: blocks that are trained at the
     same time share them.
     """
     reporter = reporter or Reporter()
     stopped = Event()
-    workers = torch.get_num_threads() if trainer.device.type == "cpu" else 1
-    workers = max(1, min(workers, len(blocks)))
+    threads = torch.get_num_threads()
+    alone = trainer.device.type != "cpu" or not trainer.stackable
+    workers = 1 if alone else max(1, min(threads, len(blocks)))
     advanced = [0.0] * len(blocks)  # each entry is written by one thread
 
     def fit_and_score_block(index: int) -> Scored:
@@ -54,7 +56,7 @@ def fit_and_score(
         advanced[index] = float(len(scored))
         return [(scores, replace(cost, seconds=cost.seconds / workers)) for scores, cost in scored]
 
-    with limited_threads(1), ThreadPoolExecutor(workers) as pool:
+    with limited_threads(threads if alone else 1), ThreadPoolExecutor(workers) as pool:
         running: dict[Future[Scored], int] = {
             pool.submit(fit_and_score_block, index): index for index in range(len(blocks))
         }

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from gradtag_core.tasks.suite import SubsetData, TaskSuite
+from gradtag_core.models.architecture import ModelInputs
+from gradtag_core.tasks.suite import SubsetData
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class StackedData:
 
     @classmethod
     def of(
-        cls, suite: TaskSuite, data: Sequence[SubsetData], weights: Sequence[np.ndarray], branches: int,
+        cls, inputs: ModelInputs, data: Sequence[SubsetData], weights: Sequence[np.ndarray], branches: int,
         device: torch.device,
     ) -> "StackedData":  # fmt: skip
         used, places = np.unique(np.concatenate([part.examples for part in data]), return_inverse=True)
@@ -36,7 +37,7 @@ class StackedData:
         padding = np.zeros((1, data[0].labels.shape[1]), dtype=np.float32)
         labels = np.concatenate([*(part.labels for part in data), padding])
         return cls(
-            torch.from_numpy(suite.inputs[used].reshape(len(used) * branches, -1)).to(device),
+            inputs[torch.from_numpy(used)].reshape(len(used) * branches, -1).to(device),
             branches,
             torch.from_numpy(np.append(places, 0)).to(device),
             torch.from_numpy(labels).to(device),

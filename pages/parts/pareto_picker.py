@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from gradtag_core.config import METRICS, Metric
+from gradtag_core.config import Metric
 from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import TERAFLOPS, Axis, PricedMethod, price
 from gradtag_core.runs.row import OPEN, RunRow
@@ -94,9 +94,9 @@ def pick_axis() -> tuple[Axis, float]:
 def pick_metric(row: RunRow, record: StudyRecord) -> Metric:
     """Kept for each study, and in the address."""
     asked = st.query_params.get("error_metric", "")
-    first = METRICS.index(asked if asked in METRICS else record.config.metric)
+    first = record.metrics.index(asked if asked in record.metrics else record.config.metric)
     metric: Metric = st.selectbox(
-        "Error", METRICS, index=first, format_func=ERROR_TITLES.__getitem__, key=f"error_metric_{row.id}",
+        "Error", record.metrics, index=first, format_func=ERROR_TITLES.__getitem__, key=f"error_metric_{row.id}",
         persist_state="session",
         help="All metrics were scored; changing this computes nothing anew. Searches went by the study's own metric, "
         f"{ERROR_TITLES[record.config.metric]}.",

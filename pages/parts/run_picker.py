@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from gradtag_core.config import METRIC_TITLES, METRICS, Metric
+from gradtag_core.config import METRIC_TITLES, Metric
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.row import RunRow
 from pages.parts.groups_view import forget_k
@@ -52,7 +52,8 @@ def run_label(row: RunRow) -> str:
 def pick_metric(record: RunRecord) -> Metric:
     """The metric that a page shows; every metric of a run is stored."""
     return st.selectbox(
-        "Metric", METRICS, index=METRICS.index(record.config.metric), format_func=lambda name: METRIC_TITLES[name],
-        key="metric", bind="query-params", persist_state="session",
-        help="All metrics were scored; changing this computes nothing anew. Higher is better for each.",
+        "Metric", record.metrics, index=record.metrics.index(record.config.metric),
+        format_func=lambda name: METRIC_TITLES[name], key="metric", bind="query-params", persist_state="session",
+        help="All metrics were scored; changing this computes nothing anew. Higher is better for each. Tasks with "
+        "numeric targets have the loss and, as their area under the curve, the concordance index alone.",
     )  # fmt: skip

@@ -14,11 +14,13 @@ from gradtag_core.affinity.estimate import (
     fit_or_raise,
 )
 from gradtag_core.affinity.subsets import random_subsets
+from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.tasks.suite import Rows
-from gradtag_core.training.metrics import score_logits
+from gradtag_core.training.metrics import score_logits, score_outputs
+from tests.mixed_suites import mixed_suite
 
 CPU = torch.device("cpu")
 
@@ -170,3 +172,59 @@ def test_permuting_tasks_and_rows_permutes_the_scores(small_suite):
         reversed_tasks(train), reversed_tasks(validation), [(0, 2, 3)], names[::-1], settings, 0, CPU
     )
     np.testing.assert_allclose(mirrored.values, plain.values[[2, 1, 0]], atol=1e-8)
+
+
+def mixed_features(suite, split, dim=9):
+    """A model that is linear in its parameters: each output of each task has random features of its own."""
+    rows = suite.rows(split)
+    counts = np.array(suite.outputs)
+    starts = counts.cumsum() - counts
+    maps = np.random.default_rng(0).normal(size=(counts.sum(), suite.inputs.shape[1], dim))
+    projected = np.concatenate([
+        suite.inputs[example] @ maps[starts[task] + place]
+        for example, task in zip(rows.example, rows.task, strict=True)
+        for place in range(counts[task])
+    ]).reshape(-1, dim)  # fmt: skip
+    logits = np.random.default_rng(1).normal(size=len(projected))
+    energy = float(np.square(projected).sum(1).mean())
+    return GradientFeatures(
+        rows,
+        torch.from_numpy(logits),
+        torch.from_numpy(projected),
+        energy,
+        Cost(),
+        (),
+        suite.kinds,
+        suite.outputs,
+    )
+
+
+def test_tasks_of_every_kind_are_scored_by_their_kind():
+    suite, settings = mixed_suite(), EstimationSettings(1e-2, "tasks", 1e-9)
+    train, validation = (mixed_features(suite, split) for split in ("train", "validation"))
+    subsets = [(0, 1, 2), (3, 1), (2,)]
+    found = estimate_scores(train, validation, subsets, suite.task_names, settings, 0, CPU)
+    weights = fit_or_raise(train, subsets, settings, CPU).weights
+    moved = validation.logits[:, None] + validation.projected @ weights
+    expected = []
+    for column, subset in enumerate(subsets):
+        for task in subset:
+            outputs = moved[validation.of_task(task), column].reshape(-1, suite.outputs[task], 1)
+            labels = torch.from_numpy(validation.rows.label[validation.rows.of_task(task)]).double()
+            expected.append(score_outputs(outputs, labels, suite.kinds[task])[0].numpy())
+    np.testing.assert_allclose(found.values, expected, atol=1e-9)
+    assert found.metrics == ("loss", "auc")
+    assert found.of_subsets([(3, 1)]).metrics == METRICS
+
+
+def test_inner_products_are_for_binary_tasks():
+    suite = mixed_suite()
+    train, validation = (mixed_features(suite, split) for split in ("train", "validation"))
+    with pytest.raises(
+        InvalidInput,
+        match="`projection` = identity needs binary tasks; `class`, `number` are",
+    ):
+        estimate_kernel_scores(
+            train.projected @ train.projected.T, validation.projected @ train.projected.T, train, validation,
+            [(0, 1)], suite.task_names, EstimationSettings(1e-2, "rows"), 0, CPU,
+        )  # fmt: skip

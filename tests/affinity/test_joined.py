@@ -74,6 +74,33 @@ def test_each_metric_is_the_additive_model_with_its_hints(with_gradients):
         np.testing.assert_allclose(joined.standard_errors[index], fit.standard_errors, rtol=1e-7)
 
 
+def test_metrics_that_a_task_does_not_have_are_left_out_and_change_no_others():
+    lacking = [METRICS.index(metric) for metric in ("accuracy", "f1", "average_precision")]
+
+    def without(scores):
+        values = scores.values.copy()
+        values[np.ix_(scores.task == 2, lacking)] = np.nan
+        return replace(scores, values=values)
+
+    expected, found = join(), join(without(GRADIENTS), without(PROXIES))
+    assert found.scores.metrics == ("loss", "auc")
+    kept = [column for column in range(len(METRICS)) if column not in lacking]
+    for before, after in (
+        (expected.scores.values.T, found.scores.values.T),
+        (expected.standard_errors, found.standard_errors),
+    ):
+        np.testing.assert_array_equal(after[kept], before[kept])
+        assert np.isnan(after[lacking]).all()
+    assert found.scores.cost.flops < expected.scores.cost.flops
+
+
+def test_a_training_that_diverged_is_not_taken_for_a_metric_that_is_not_there():
+    values = PROXIES.values.copy()
+    values[PROXIES.task == 2] = np.nan
+    with pytest.raises(InvalidInput, match="some of `t2` are not"):
+        join(proxies=replace(PROXIES, values=values))
+
+
 def test_the_cost_is_that_of_the_fit():
     cost = join().scores.cost
     assert cost.seconds > 0

@@ -11,27 +11,28 @@ from gradtag_core.cost import Cost
 from gradtag_core.errors import InvalidInput
 from gradtag_core.gradients.features import Featurizer, GradientFeatures
 from gradtag_core.gradients.identity import IdentityProjection
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.models.multitask import MultitaskModel
 from gradtag_core.training.trainer import BaseModel, Trainer
+from tests.mixed_suites import mixed_suite
 
 CPU = torch.device("cpu")
 SUBSETS = [(0, 1, 2), (3, 1), (2,)]
 
 
 @dataclass(frozen=True)
-class LinearArchitecture(Architecture):
+class LinearArchitecture(EncoderArchitecture):
     """A linear encoder: with the head left as it is, the logits are linear in the other parameters."""
 
     def build(self, seed):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return MultitaskModel(nn.Linear(self.input_shape[0], self.width), self.width, self.n_tasks)
+            return MultitaskModel(nn.Linear(self.input_shape[0], self.width), self.width, self.outputs)
 
 
 def setting(suite):
     """The base model, and the exact features of its backbone."""
-    architecture = LinearArchitecture("mlp", suite.inputs.shape[1:], 3, suite.n_tasks)
+    architecture = LinearArchitecture("mlp", suite.inputs.shape[1:], 3, suite.n_tasks, suite.outputs)
     base = BaseModel(architecture, architecture.build(0).state_dict(), 0, Cost())
     featurizer = Featurizer(suite, base, IdentityProjection(), CPU, parameters="backbone")
     features = {}
@@ -56,6 +57,19 @@ def test_all_modes_agree_where_the_model_is_linear_in_its_parameters(small_suite
     assert np.ptp(linear.values, axis=0).min() > 0
     np.testing.assert_allclose(representer.values, linear.values, atol=2e-6)
     np.testing.assert_allclose(paper.values, linear.values, atol=2e-6)
+
+
+@pytest.mark.parametrize("weighting", ["rows", "tasks"])
+def test_all_modes_agree_for_tasks_of_every_kind(weighting):
+    suite = mixed_suite(unlabelled=0.1)
+    model, train, validation = setting(suite)
+    settings = EstimationSettings(1e-2, weighting, 1e-9)
+    exact = replace(train, projected=train.projected.double())
+    linear = estimate_scores(exact, validation, SUBSETS, suite.task_names, settings, 0, CPU)
+    representer = lifted_scores(model, exact, SUBSETS, settings, "representer")
+    paper = lifted_scores(model, exact, SUBSETS, settings, "paper", identity)
+    np.testing.assert_allclose(representer.values, linear.values, atol=5e-6)
+    np.testing.assert_allclose(paper.values, linear.values, atol=5e-6)
 
 
 def test_a_large_penalty_gives_the_base_models_own_scores(small_suite):

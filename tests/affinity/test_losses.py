@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from gradtag_core.affinity.losses import LogisticLoss, SoftmaxLoss, SquaredLoss
+from gradtag_core.affinity.losses import LogisticLoss, SoftmaxLoss, SquaredLoss, row_loss
+from gradtag_core.training.losses import entry_losses
 
 N_ROWS, DIM, CLASSES = 5, 4, 3
 
@@ -45,3 +46,23 @@ def test_many_columns_of_logits_are_treated_one_by_one(name):
     logits = torch.randn(6, N_ROWS * classes, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     together = loss.residuals(logits, labels)
     torch.testing.assert_close(together, torch.stack([loss.residuals(each, labels) for each in logits]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"), [("binary", 1), ("multiclass", 3), ("multiclass", 2), ("regression", 1)]
+)
+def test_a_regression_minimises_what_training_does(kind, outputs):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.tensor([0.0, 1, 1, 0, 1])
+    logits = torch.randn(N_ROWS, outputs, generator=generator, dtype=torch.float64, requires_grad=True)
+    total = entry_losses(logits, labels[:, None].double(), [kind], [outputs]).sum()
+    (expected,) = torch.autograd.grad(total, logits)
+    found = row_loss(kind, outputs).residuals(logits.detach().flatten(), labels)
+    torch.testing.assert_close(found, expected.flatten())
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_task_without_rows_has_no_loss(kind):
+    loss, none = row_loss(kind, 3), torch.zeros(0, dtype=torch.float64)
+    assert loss.residuals(none, none).shape == (0,)
+    assert loss.curvature_roots(torch.zeros(0, 4, dtype=torch.float64), none).shape == (0, 4)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from gradtag_core.affinity.losses import LogisticLoss
 from gradtag_core.affinity.objective import Membership, SubsetObjectives, Tasks
 from gradtag_core.cost import Cost
 from gradtag_core.gradients.features import GradientFeatures
@@ -20,7 +19,7 @@ def make_tasks(dim=4):
     )
     projected = torch.from_numpy(generator.normal(size=(n_rows, dim)))
     logits = torch.from_numpy(generator.normal(size=n_rows))
-    return Tasks.of(GradientFeatures(rows, logits, projected, 1.0, Cost()), LogisticLoss(), None)
+    return Tasks.of(GradientFeatures(rows, logits, projected, 1.0, Cost()), None)
 
 
 @pytest.mark.parametrize("weighting", ["rows", "tasks"])

@@ -1,7 +1,6 @@
 import numpy as np
 import torch
 
-from gradtag_core.affinity.losses import LogisticLoss, SquaredLoss
 from gradtag_core.affinity.objective import Membership, SubsetObjectives, Tasks
 from gradtag_core.affinity.quasi_newton import minimise
 from gradtag_core.cost import Cost
@@ -11,14 +10,14 @@ from gradtag_core.tasks.suite import Rows
 DIM, N_ROWS = 8, 40
 
 
-def one_objective(loss, spread=1.0, dtype=torch.float64):
+def one_objective(kind, spread=1.0, dtype=torch.float64):
     generator = np.random.default_rng(0)
     rows = Rows(
         np.arange(N_ROWS), np.zeros(N_ROWS, dtype=int), (generator.random(N_ROWS) < 0.5).astype(np.float32)
     )
     projected = torch.from_numpy(generator.normal(size=(N_ROWS, DIM)) * np.logspace(0, spread, DIM)).to(dtype)
-    features = GradientFeatures(rows, torch.zeros(N_ROWS), projected, 1.0, Cost())
-    tasks = Tasks.of(features, loss, None)
+    features = GradientFeatures(rows, torch.zeros(N_ROWS), projected, 1.0, Cost(), kinds=(kind,))
+    tasks = Tasks.of(features, None)
     members = Membership.of([(0,)], tasks.sizes, "rows", tasks.like)
     return tasks, SubsetObjectives(
         tasks, members, torch.full((DIM,), 1e-2, dtype=dtype), torch.ones(DIM, dtype=dtype)
@@ -26,7 +25,7 @@ def one_objective(loss, spread=1.0, dtype=torch.float64):
 
 
 def test_a_quadratic_with_its_own_hessian_takes_one_step():
-    tasks, objectives = one_objective(SquaredLoss())
+    tasks, objectives = one_objective("regression")
     start = tasks.expand(torch.zeros(DIM, dtype=torch.float64))
     hessian = objectives.members.total(tasks.curvatures(start).flatten(1)).view(DIM, DIM) + torch.diag(
         objectives.ridge
@@ -43,7 +42,7 @@ def test_a_quadratic_with_its_own_hessian_takes_one_step():
 
 
 def test_no_preconditioner_only_costs_steps():
-    tasks, objectives = one_objective(LogisticLoss())
+    tasks, objectives = one_objective("binary")
     start = tasks.expand(torch.zeros(DIM, dtype=torch.float64))
     found = minimise(
         objectives, start, lambda gradient: gradient, torch.full((1,), 1e-8, dtype=torch.float64)
@@ -54,7 +53,7 @@ def test_no_preconditioner_only_costs_steps():
 
 
 def test_a_target_below_rounding_ends_the_work():
-    tasks, objectives = one_objective(LogisticLoss(), dtype=torch.float32)
+    tasks, objectives = one_objective("binary", dtype=torch.float32)
     start = tasks.expand(torch.zeros(DIM))
     found = minimise(objectives, start, lambda gradient: gradient, torch.zeros(1), max_steps=10_000)
     assert 0 < found.gradient_norms[0] < 1e-4

@@ -58,6 +58,48 @@ def test_a_task_without_rows_is_named():
         require_usable_rows(short, good, [(0, 2)], NAMES)
 
 
+def with_classes(labels):
+    """Task 1 as one of three classes, with three entries a row."""
+    good = with_labels(make_features(), 1, np.array(labels, dtype=np.float32))
+    return replace(
+        good, logits=torch.zeros(20), projected=torch.ones(20, 2), outputs=(1, 3, 1),
+        kinds=("binary", "multiclass", "binary"),
+    )  # fmt: skip
+
+
+def test_a_class_without_rows_is_told_by_its_task():
+    good, bad = with_classes([0, 1, 2, 0]), with_classes([0, 1, 1, 0])
+    assert usable(good, good, [(0, 1)])
+    with pytest.raises(InvalidInput, match=r"rows of every class, .* in the validation split; `b` do not"):
+        require_usable_rows(good, bad, [(0, 1)], NAMES)
+    assert usable(good, bad, [(0, 2)])
+
+
+def test_a_class_without_an_output_is_told_by_its_task():
+    good, bad = with_classes([0, 1, 2, 0]), with_classes([0, 1, 3, 2])
+    with pytest.raises(InvalidInput, match="one for each output of the model, in the training split; `b`"):
+        require_usable_rows(bad, good, [(0, 1)], NAMES)
+
+
+def test_targets_must_differ():
+    kinds = ("binary", "regression", "binary")
+    good = replace(with_labels(make_features(), 1, np.array([0.5, 2, 2, -1], dtype=np.float32)), kinds=kinds)
+    bad = replace(make_features(), kinds=kinds)  # zeros and ones
+    assert usable(good, good, [(0, 1)])
+    with pytest.raises(
+        InvalidInput, match="3 different targets or more in the training split; `b` have fewer"
+    ):
+        require_usable_rows(bad, good, [(0, 1)], NAMES)
+
+
+def test_entries_that_are_not_finite_are_counted_and_told_by_their_task():
+    good = with_classes([0, 1, 2, 0])
+    projected = good.projected.clone()
+    projected[4 + 7], projected[4 + 12] = float("nan"), float("inf")  # of task 1, and the first of task 2
+    with pytest.raises(InvalidInput, match="2 are not, of `b`, `c`"):
+        require_usable_rows(replace(good, projected=projected), good, [(0,)], NAMES)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_rows_that_are_not_finite_are_counted_and_named(value):
     good = make_features()

@@ -1,7 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
-from gradtag_core.affinity.scores import Source, SubsetScores
+from gradtag_core.affinity.scores import Source, SubsetScores, scores_to_json
 from gradtag_core.affinity.subsets import random_subsets
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost
@@ -54,3 +56,22 @@ def test_a_table_of_other_tasks_is_refused():
     table = scores_of([(0, 1)], 0).to_table()
     with pytest.raises(InvalidInput, match="unknown tasks"):
         SubsetScores.from_table(table, ("x", "y"), "estimated", Cost())
+
+
+def test_metrics_are_those_that_every_task_has():
+    scores = scores_of([(0, 1), (1, 2)], 0)
+    assert scores.metrics == METRICS
+    scores.values[np.ix_(scores.task == 2, [1, 2])] = np.nan
+    assert scores.metrics == tuple(metric for column, metric in enumerate(METRICS) if column not in (1, 2))
+    assert scores.of_subsets([(0, 1)]).metrics == METRICS
+    table = SubsetScores.from_table(scores.to_table(), NAMES, "estimated", scores.cost)
+    np.testing.assert_array_equal(table.values, scores.values)
+
+
+def test_scores_that_are_not_defined_survive_json():
+    values = scores_of([(0, 1), (1, 2)], 0).values
+    values[1, 2] = np.nan
+    text = json.dumps(scores_to_json(values), allow_nan=False)
+    np.testing.assert_array_equal(np.array(json.loads(text), dtype=np.float64), values)
+    values[1, METRICS.index("loss")] = np.nan  # it diverged
+    assert np.isnan(scores_to_json(values)[1][2])

@@ -29,7 +29,9 @@ def lookahead(setting, rate):
     training.model.double()
     training.optimiser = torch.optim.Adam(training.model.parameters(), lr=rate)
     batch = next(training.data.batches(0))
-    batch = batch._replace(**{name: getattr(batch, name).double() for name in batch._fields})
+    batch = batch._replace(
+        **{name: getattr(batch, name).double() for name in ("inputs", "labels", "weights")}
+    )
     return Lookahead(training, batch, "shared", setting.architecture)
 
 

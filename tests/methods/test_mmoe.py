@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from gradtag_core.methods.mmoe import EXPERTS, MMoE, forward_flops, run, step_flops
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
-ARCHITECTURES = [Architecture("mlp", (7,), 5, 3), Architecture("sign", (3, 7), 5, 3)]
+ARCHITECTURES = [EncoderArchitecture("mlp", (7,), 5, 3), EncoderArchitecture("sign", (3, 7), 5, 3)]
 
 
 @pytest.fixture(params=ARCHITECTURES, ids=lambda architecture: architecture.kind)

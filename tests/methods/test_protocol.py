@@ -21,7 +21,7 @@ NAMES = [info.name for info in METHODS]
 @pytest.fixture(scope="module")
 def setting(setting):
     """Four tasks, since every method runs twice, and a graph, for the methods that need one."""
-    architecture = replace(setting.architecture, n_tasks=4)
+    architecture = replace(setting.architecture, n_tasks=4, outputs=())
     suite = setting.suite.select(4)
     nearest = np.argsort(((suite.inputs[:, None] - suite.inputs) ** 2).sum(-1), axis=1)[:, 1:6]
     pairs = np.stack([np.repeat(np.arange(suite.n_examples), 5), nearest.ravel()], axis=1)

@@ -10,7 +10,7 @@ from gradtag_core.methods.joint import Batch, JointTraining
 from gradtag_core.methods.lookahead import Lookahead
 from gradtag_core.methods.protocol import run_method
 from gradtag_core.methods.tag import PROBES, lookahead_affinity, tag_affinity
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 
 
 def training_of(model, rate=0.01):
@@ -22,12 +22,12 @@ def training_of(model, rate=0.01):
 
 def batch_of(inputs, labels, weights=None):
     weights = torch.ones_like(labels) / labels.numel() if weights is None else weights
-    return Batch(inputs, labels, weights)
+    return Batch(inputs, labels, weights, ["binary"] * labels.shape[1], [1] * labels.shape[1])
 
 
 @pytest.fixture
 def architecture():
-    return Architecture("mlp", (5,), 6, 3)
+    return EncoderArchitecture("mlp", (5,), 6, 3)
 
 
 @pytest.fixture

@@ -112,3 +112,29 @@ def test_what_does_not_fit_is_named(labels: list[str], features: list[str] | Non
 def test_a_split_rule_that_leaves_a_class_without_a_split_is_told_by_the_column() -> None:
     with pytest.raises(InvalidInput, match="Task `y` must have at least one example labelled 1"):
         tabular_suite(FRAME, ["y"], ["x"], split_rule=SplitRule(0.6, 0.39))
+
+
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        (
+            ["a", "b", "a", *"defgh"],
+            "row 3, column `id`: an id must stand once; found `a`, which row 1 has too.",
+        ),
+        ([7.0, 1.0, 2.0, 3.0, 7.0, 4.0, 5.0, 6.0], "row 5, .* found `7`, which row 1 has too"),
+        (["a", "", *"cdefgh"], "row 2, column `id`: an id must not be empty"),
+        ([1.0, None, *map(float, range(2, 8))], "row 2, column `id`: an id must not be empty"),
+    ],
+)
+def test_ids_name_rows_once(ids: list, sentence: str) -> None:
+    frame = pd.DataFrame({"id": ids, "size": range(8), "label": [0, 1] * 4})
+    with pytest.raises(InvalidInput, match=sentence):
+        tabular_suite(frame, ["label"], ids="id")
+
+
+def test_ids_are_no_features() -> None:
+    frame = pd.DataFrame({"id": list("abcdefgh"), "size": range(8), "label": [0, 1] * 4})
+    assert tabular_suite(frame, ["label"], ids="id").inputs.shape == (8, 1)
+    for changes in ({"features": ["id", "size"]}, {"labels": ["label", "id"]}):
+        with pytest.raises(InvalidInput, match="`ids` must name a column that is neither label nor feature"):
+            tabular_suite(frame, **{"labels": ["label"], "ids": "id", **changes})

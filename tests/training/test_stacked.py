@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gradtag_core.config import METRICS
 from gradtag_core.errors import Cancelled, InvalidInput
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import SplitRule, TaskSuite
 from gradtag_core.training import stacked
@@ -39,7 +39,9 @@ SUITES = {"mlp": uneven_suite((6,)), "sign": uneven_suite((3, 6))}
 @pytest.fixture(params=("mlp", "sign"))
 def trainer(request):
     suite = SUITES[request.param]
-    return Trainer(suite, Architecture(request.param, suite.inputs.shape[1:], 8, 4), torch.device("cpu"))
+    return Trainer(
+        suite, EncoderArchitecture(request.param, suite.inputs.shape[1:], 8, 4), torch.device("cpu")
+    )
 
 
 def fit_all(trainer, work=WORK, recipe=RECIPE, **options):
@@ -106,7 +108,7 @@ def test_scores_of_the_same_models_equal_those_of_one_by_one(trainer, split, mon
 )  # fmt: skip
 def test_any_work_equals_training_one_by_one(work, batch_size, stack_size):
     suite = SUITES["mlp"]
-    trainer = Trainer(suite, Architecture("mlp", (6,), 3, 4), torch.device("cpu"))
+    trainer = Trainer(suite, EncoderArchitecture("mlp", (6,), 3, 4), torch.device("cpu"))
     recipe = Recipe(1, 0.01, batch_size, "rows")
     for (tasks, seed), model in zip(work, fit_all(trainer, work, recipe, stack_size=stack_size), strict=True):
         assert largest_difference(model, trainer.fit(tasks, recipe, seed)) < ROUNDING

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from gradtag_core.errors import Cancelled, InvalidInput
-from gradtag_core.models.architecture import Architecture
 from gradtag_core.models.device import limited_threads
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.progress import Reporter
 from gradtag_core.training import stacked_blocks
 from gradtag_core.training.stacked_blocks import fit_and_score
@@ -23,7 +23,7 @@ BLOCKS = [
 
 @pytest.fixture
 def trainer(small_suite):
-    return Trainer(small_suite, Architecture("mlp", (6,), 8, 4), torch.device("cpu"))
+    return Trainer(small_suite, EncoderArchitecture("mlp", (6,), 8, 4), torch.device("cpu"))
 
 
 def all_of(trainer, blocks=BLOCKS, threads=1, recipe=RECIPE):

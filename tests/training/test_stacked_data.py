@@ -13,7 +13,9 @@ SUBSETS = ((0, 1), (2, 3), (1, 3))
 def table(request, small_suite):
     data = [small_suite.subset("train", tasks) for tasks in SUBSETS]
     weights = [entry_weights(part.mask, "tasks") for part in data]
-    return data, StackedData.of(small_suite, data, weights, request.param, torch.device("cpu"))
+    return data, StackedData.of(
+        torch.from_numpy(small_suite.inputs), data, weights, request.param, torch.device("cpu")
+    )
 
 
 def test_rows_give_each_model_its_own_inputs_branch_after_branch(table, small_suite):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.training.stacked_model import StackedModel, _PReLU
 
 SUBSETS = ((0, 3), (2, 1), (3, 2))
@@ -12,7 +12,7 @@ SUBSETS = ((0, 3), (2, 1), (3, 2))
 @pytest.fixture(params=[("mlp", (6,)), ("mlp", (2, 3)), ("sign", (3, 5)), ("sign", (5,))])
 def models(request):
     kind, shape = request.param
-    return [Architecture(kind, shape, 7, 4).build(seed) for seed in range(3)]
+    return [EncoderArchitecture(kind, shape, 7, 4).build(seed) for seed in range(3)]
 
 
 def stack_of(models):
@@ -79,7 +79,7 @@ def test_an_encoder_without_a_stacked_form_is_refused(models):
 
 
 def test_a_layer_without_a_stacked_form_is_refused():
-    models = [Architecture("mlp", (6,), 7, 4).build(seed) for seed in range(3)]
+    models = [EncoderArchitecture("mlp", (6,), 7, 4).build(seed) for seed in range(3)]
     models[0].encoder.layers = nn.Sequential(nn.Linear(6, 7), nn.ReLU())
     with pytest.raises(InvalidInput, match="found ReLU"):
         stack_of(models)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from gradtag_core.errors import Cancelled
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.progress import Reporter
 from gradtag_core.training.trainer import Recipe, Trainer, entry_weights
 
@@ -12,7 +12,7 @@ RECIPE = Recipe(epochs=3, learning_rate=0.01, batch_size=16, weighting="rows")
 
 @pytest.fixture
 def trainer(small_suite):
-    architecture = Architecture("mlp", small_suite.inputs.shape[1:], 8, small_suite.n_tasks)
+    architecture = EncoderArchitecture("mlp", small_suite.inputs.shape[1:], 8, small_suite.n_tasks)
     return Trainer(small_suite, architecture, torch.device("cpu"))
 
 
