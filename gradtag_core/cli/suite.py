@@ -10,14 +10,23 @@ import typer
 
 from gradtag_core.cli.options import AsJson
 from gradtag_core.cli.printing import print_json, print_table
-from gradtag_core.errors import InvalidInput, StoreError, quoted
+from gradtag_core.errors import InvalidInput, quoted
 
 if TYPE_CHECKING:
     from gradtag_core.tasks.suite import TaskSuite
 
 SPLITS = ("train", "validation", "test")
 NOT_OPTIONS = ("name", "title", "description", "as_json")
-GRAPH_ONLY = ("communities", "labels_file", "tasks", "hops", "dim", "all_nodes")
+OPTIONS = {
+    "graph": ("communities", "labels_file", "features", "tasks", "hops", "dim", "all_nodes"),
+    "tabular": ("labels", "features"),
+    "text": ("text_column", "labels"),
+    "instructions": ("templates", "labels", "pairs"),
+}
+"""The sources of a data set, each with the options that go with it beside those that all have."""
+NEEDED = {"tabular": ("labels",), "text": ("text_column", "labels"), "instructions": ("templates",)}
+FILES = (*OPTIONS, "communities", "labels_file", "templates")
+SHOWN_TEXTS = 3
 
 app = typer.Typer(help="Data sets of your own: add, show and remove them.")
 Name = Annotated[str, typer.Argument(help="Lower-case letters and digits, with hyphens between them.")]
@@ -28,7 +37,16 @@ def add(
     name: Name,
     tabular: Annotated[Path | None, typer.Option(help="A table: CSV or parquet.")] = None,
     labels: Annotated[str | None, typer.Option(
-        metavar="A,B,…", help="Columns of the table, each a task: 0/1, false/true, no/yes, or empty.")] = None,
+        metavar="A,B,…", help="Columns of the table, each a task: 0/1, false/true, no/yes, or empty; NAME:multiclass "
+        "for one of classes, NAME:regression for one of numbers. Of instructions: the label where the answer is no, "
+        "and that where it is yes.")] = None,
+    text: Annotated[Path | None, typer.Option(help="Texts with labels: CSV or parquet.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="The column that holds the texts.")] = None,
+    instructions: Annotated[Path | None, typer.Option(
+        help="Pairs of texts with a label, as RTE: index, sentence1, sentence2, label (tsv, CSV, parquet).")] = None,
+    templates: Annotated[list[Path] | None, typer.Option(
+        help="Prompts for the pairs, each a task: YAML, also of PromptSource. May be given again.")] = None,
+    pairs: Annotated[int | None, typer.Option(help="Pairs to draw. Default: all.")] = None,
     graph: Annotated[Path | None, typer.Option(
         help="A graph: a SNAP edge list, or an adjacency matrix (npz, mat).")] = None,
     communities: Annotated[Path | None, typer.Option(help="A SNAP file: the members of a community a line.")] = None,
@@ -51,19 +69,24 @@ def add(
     description: Annotated[str | None, typer.Option(help="One sentence about it.")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add a data set from a table or from a graph; `run --suite NAME` then takes it like any other."""
-    given = {key: value for key, value in locals().items() if value is not None}
+    """Add a data set from a table, a graph or texts; `run --suite NAME` then takes it like any other."""
+    given = {key: value for key, value in locals().items() if value is not None and value != []}
     from gradtag_core.runs.suites import add_suite, require_free_name
 
-    _require_one_source(given)
+    source = _source(given)
     require_free_name(name)
-    suite = _from_table(given) if tabular else _from_graph(given)
+    read = {
+        "tabular": _from_table,
+        "graph": _from_graph,
+        "text": _from_texts,
+        "instructions": _from_instructions,
+    }
+    suite = read[source](given)
     facts = add_suite(
         suite,
-        origin=[given[key] for key in ("tabular", "graph", "communities", "labels_file") if key in given]
-        + [path for path in [_feature_file(given)] if path],
+        origin=_origin(given),
         title=title,
-        description=_about(given) if description is None else description,
+        description=_about(source, given[source]) if description is None else description,
         options={key: _plain(given, key) for key in given if key not in NOT_OPTIONS},
     )
     if as_json:
@@ -74,46 +97,52 @@ def add(
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show the tasks of a data set, with the positives and negatives of each split."""
+    """Show the tasks of a data set, with the classes in each split, and what to beware of."""
     from dataclasses import asdict
 
+    from gradtag_core.evaluation.task_facts import task_facts
     from gradtag_core.tasks.registry import load_suite, suite_info
 
     info, suite = suite_info(name), load_suite(name)
+    facts = task_facts(suite)
     counts = [_counts(suite, task) for task in range(suite.n_tasks)]
+    texts = suite.inputs[:SHOWN_TEXTS].tolist() if suite.modality == "text" else []
     if as_json:
-        print_json({**asdict(info), "fingerprint": suite.fingerprint, "tasks": counts})
+        shown = {**asdict(info), "fingerprint": suite.fingerprint, "tasks": counts}
+        told = {"texts": texts, "choices": suite.choices} if texts else {}
+        print_json({**shown, **told, "warnings": facts.warnings})
         return
     print(
         f"{info.name}: {info.title}\n{info.description}\norigin: {info.origin}\nfingerprint: {suite.fingerprint}"
     )
     inputs = " × ".join(f"{side:,}" for side in suite.inputs.shape[1:])
+    what = f"of {inputs} numbers" if inputs else "of text"
     print(
-        f"{suite.n_tasks} tasks over {suite.n_examples:,} examples of {inputs} numbers; positive + negative:"
+        f"{suite.n_tasks} tasks over {suite.n_examples:,} examples {what}; binary ones: positive + negative"
     )
     rows = [
         (
             each["name"],
-            *(f"{each[split]['positive']:,} + {each[split]['negative']:,}" for split in SPLITS),
+            each["kind"],
+            *(_split_text(each[split]) for split in SPLITS),
             f"{each['unlabelled']:,}",
         )
         for each in counts
     ]
-    print_table(("Task", "Train", "Validation", "Test", "Unlabelled"), rows)
+    print_table(("Task", "Kind", "Train", "Validation", "Test", "Unlabelled"), rows)
+    for text in texts:
+        print(f"Text: {' '.join(text.split())[:200]}")
+    for warning in facts.warnings:
+        print(f"Warning: {warning}")
 
 
 @app.command()
 def remove(name: Name, as_json: AsJson = False) -> None:
     """Remove a data set of your own; runs of it keep their results."""
-    from gradtag_core.runs.row import OPEN
     from gradtag_core.runs.start import open_store
-    from gradtag_core.runs.suites import remove_suite
+    from gradtag_core.runs.suites import remove_unused_suite
 
-    runs = [row for row in open_store().list() if row.suite == name and not row.sample]
-    active = tuple(row.id for row in runs if row.state in OPEN)
-    if active:
-        raise StoreError(f"`{name}` is in use by {quoted(active)}: wait, or cancel before removing it.")
-    remove_suite(name)
+    runs = remove_unused_suite(open_store(), name)
     if as_json:
         print_json({"removed": name, "runs": [row.id for row in runs]})
         return
@@ -122,27 +151,71 @@ def remove(name: Name, as_json: AsJson = False) -> None:
         print(f"Results stay, but these cannot be resumed without it: {', '.join(row.id for row in runs)}")
 
 
-def _require_one_source(given: dict[str, Any]) -> None:
-    if ("tabular" in given) == ("graph" in given):
-        found = "found both" if "tabular" in given else "found neither"
-        raise InvalidInput(f"Exactly one source must be given, `--tabular` or `--graph`; {found}.")
-    if "tabular" in given and "labels" not in given:
-        raise InvalidInput("`--tabular` needs `--labels`, the columns that are tasks.")
-    foreign = [name for name in (GRAPH_ONLY if "tabular" in given else ("labels",)) if name in given]
-    if foreign:
-        options = quoted([f"--{name.replace('_', '-')}" for name in foreign])
+def _source(given: dict[str, Any]) -> str:
+    """Which source is given; every option must go with it."""
+    found = [source for source in OPTIONS if source in given]
+    if len(found) != 1:
+        told = " and ".join(f"`--{source}`" for source in found) or "none"
         raise InvalidInput(
-            f"{options} must not stand beside `--{'tabular' if 'tabular' in given else 'graph'}`."
+            f"Exactly one source must be given, `--graph`, `--tabular`, `--text` or `--instructions`; found {told}."
         )
+    (source,) = found
+    missing = [name for name in NEEDED.get(source, ()) if name not in given]
+    if missing:
+        raise InvalidInput(f"`--{source}` needs {_flags(missing)}.")
+    own = OPTIONS[source]
+    foreign = dict.fromkeys(
+        name for names in OPTIONS.values() for name in names if name in given and name not in own
+    )
+    if foreign:
+        raise InvalidInput(f"{_flags([*foreign])} must not stand beside `--{source}`.")
+    return source
+
+
+def _flags(names: list[str]) -> str:
+    return quoted([f"--{name.replace('_', '-')}" for name in names])
+
+
+def _origin(given: dict[str, Any]) -> list[Path]:
+    files = [given[key] for key in FILES if key in given] + [_feature_file(given)]
+    return [path for file in files if file for path in (file if isinstance(file, list) else [file])]
 
 
 def _from_table(given: dict[str, Any]) -> TaskSuite:
+    from gradtag_core.tasks.label_columns import with_kinds
+    from gradtag_core.tasks.table_file import read_table
     from gradtag_core.tasks.tabular import tabular_suite
 
     features = _columns(given["features"]) if "features" in given else None
+    names = _columns(given["labels"])
+    table = read_table(given["tabular"])
+    labels, kinds = with_kinds(table, names)
     return tabular_suite(
-        given["tabular"], _columns(given["labels"]), features, name=given["name"], split_rule=_rule(given),
-        seed=given["seed"],
+        table, labels, features, name=given["name"], split_rule=_rule(given), seed=given["seed"], kinds=kinds
+    )
+
+
+def _from_texts(given: dict[str, Any]) -> TaskSuite:
+    from gradtag_core.tasks.label_columns import with_kinds
+    from gradtag_core.tasks.table_file import read_table
+    from gradtag_core.tasks.text_table import text_suite
+
+    names = _columns(given["labels"])
+    table = read_table(given["text"])
+    labels, kinds = with_kinds(table, names)
+    return text_suite(
+        table, given["text_column"], labels, name=given["name"], split_rule=_rule(given), seed=given["seed"],
+        kinds=kinds,
+    )  # fmt: skip
+
+
+def _from_instructions(given: dict[str, Any]) -> TaskSuite:
+    from gradtag_core.tasks.instructions import instruction_suite
+
+    labels = _columns(given["labels"]) if "labels" in given else None
+    return instruction_suite(
+        given["instructions"], given["templates"], name=given["name"], labels=labels, split_rule=_rule(given),
+        seed=given["seed"], n_pairs=given.get("pairs"),
     )  # fmt: skip
 
 
@@ -177,25 +250,37 @@ def _columns(text: str) -> list[str]:
 
 
 def _feature_file(given: dict[str, Any]) -> Path | None:
-    made = "tabular" in given or given.get("features", "ppr") in ("ppr", "svd")
+    made = "graph" not in given or given.get("features", "ppr") in ("ppr", "svd")
     return None if made else Path(given["features"])
 
 
-def _about(given: dict[str, Any]) -> str:
-    if "tabular" in given:
-        return f"Rows of {given['tabular'].name}; each task is to predict one of its columns."
-    return f"Nodes of {given['graph'].name}; each task is to find those of one community or label."
+def _about(source: str, file: Path) -> str:
+    return {
+        "tabular": f"Rows of {file.name}; each task is to predict one of its columns.",
+        "graph": f"Nodes of {file.name}; each task is to find those of one community or label.",
+        "text": f"Texts of {file.name}; each task is to predict one of its columns.",
+        "instructions": f"Pairs of texts of {file.name}; each task is to answer one prompt about them.",
+    }[source]
 
 
 def _plain(given: dict[str, Any], key: str) -> Any:
     """The value of an option as JSON, files without their folders."""
     value = (_feature_file(given) if key == "features" else None) or given[key]
+    if isinstance(value, list):
+        return [path.name for path in value]
     return value.name if isinstance(value, Path) else value
 
 
 def _counts(suite: TaskSuite, task: int) -> dict[str, Any]:
-    counts: dict[str, Any] = {"name": suite.task_names[task]}
+    kind = suite.kinds[task]
+    counts: dict[str, Any] = {"name": suite.task_names[task], "kind": kind}
     for split in SPLITS:
         labels = suite.labels[suite.indices(split, task), task]
-        counts[split] = {"positive": int((labels == 1).sum()), "negative": int((labels == 0).sum())}
-    return counts | {"unlabelled": int((suite.labels[:, task] == -1).sum())}
+        positive = int((labels == 1).sum())
+        binary = {"positive": positive, "negative": len(labels) - positive}
+        counts[split] = binary if kind == "binary" else {"examples": len(labels)}
+    return counts | {"unlabelled": int((~suite.labelled[:, task]).sum())}
+
+
+def _split_text(counts: dict[str, int]) -> str:
+    return " + ".join(f"{count:,}" for count in counts.values())

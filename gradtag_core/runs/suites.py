@@ -15,15 +15,20 @@ from uuid import uuid4
 
 import numpy as np
 
-from gradtag_core.errors import InvalidInput, StoreError
+from gradtag_core.errors import InvalidInput, StoreError, quoted
+from gradtag_core.models.families import DEFAULTS
 from gradtag_core.runs.files import LEFTOVER_SECONDS, json_text, write_json
+from gradtag_core.runs.row import OPEN, RunRow
+from gradtag_core.runs.store import RunStore
 from gradtag_core.tasks.registry import SHIPPED
 from gradtag_core.tasks.stored import (
     ARRAYS,
     FACTS,
     StoredSuite,
+    arrays_of,
     is_suite_name,
     require_suite_name,
+    stored_suites,
     suites_folder,
 )
 from gradtag_core.tasks.suite import TaskSuite
@@ -74,7 +79,9 @@ def add_suite(
             task_names=list(suite.task_names),
             n_tasks=suite.n_tasks,
             n_examples=suite.n_examples,
-            default_model="sign" if suite.inputs.ndim == 3 else "mlp",
+            default_model=DEFAULTS[suite.modality],
+            kinds=None if suite.all_binary else list(suite.kinds),
+            choices=None if suite.choices is None else [list(own) for own in suite.choices],
             split_rule=asdict(suite.split_rule),
             fingerprint=suite.fingerprint,
             n_bytes=n_bytes,
@@ -90,6 +97,28 @@ def add_suite(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return facts
+
+
+def runs_of_suite(store: RunStore, name: str) -> list[RunRow]:
+    """The user's runs and studies of a suite: without it they keep their results, but cannot be resumed."""
+    return [row for row in store.list() if row.suite == name and not row.sample]
+
+
+def remove_unused_suite(store: RunStore, name: str) -> list[RunRow]:
+    """`remove_suite` from the home of a store, unless a run needs it now; returns the runs of it that remain."""
+    runs = runs_of_suite(store, name)
+    active = tuple(row.id for row in runs if row.state in OPEN)
+    if active:
+        raise StoreError(f"`{name}` is in use by {quoted(active)}: wait, or cancel before removing it.")
+    remove_suite(name, store.home)
+    return runs
+
+
+def damaged_suites(home: Path | None = None) -> list[str]:
+    """The names of suites that cannot be read, only removed."""
+    folder, whole = suites_folder(home), {facts.name for facts in stored_suites(home)[0]}
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if is_suite_name(name) and name not in whole]
 
 
 def remove_suite(name: str, home: Path | None = None) -> None:
@@ -111,15 +140,8 @@ def remove_suite(name: str, home: Path | None = None) -> None:
 
 
 def _write_arrays(path: Path, suite: TaskSuite) -> tuple[int, str]:
-    arrays = {
-        "inputs": suite.inputs,
-        "labels": suite.labels.astype(np.int8),
-        "order": suite.order.astype(np.int64),
-    }
-    if suite.edges is not None:
-        arrays["edges"] = suite.edges
     with path.open("wb") as file:
-        np.savez(file, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+        np.savez(file, **{name: np.ascontiguousarray(array) for name, array in arrays_of(suite).items()})  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
     with path.open("rb") as file:

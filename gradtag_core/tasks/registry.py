@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Literal
 
+from gradtag_core.config import ModelKind
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.tasks.stored import (
     StoredSuite,
@@ -27,7 +27,7 @@ class SuiteInfo:
     description: str
     n_tasks: int
     n_examples: int
-    default_model: Literal["sign", "mlp"]
+    default_model: ModelKind
     licence: str
     origin: str
 
@@ -60,9 +60,20 @@ SUITES = (
         "Images of 8 by 8 pixels; each task is to tell one digit from the other nine.",
         10,
         1_797,
-        "mlp",
+        "cnn",
         "BSD-3-Clause (scikit-learn)",
         "Alpaydin and Kaynak, 1998, as shipped with scikit-learn",
+    ),
+    SuiteInfo(
+        "digit-domains",
+        "Digits in five domains",
+        "The handwritten digits plain, rotated, inverted, blurred and noised; in each domain three tasks: is the digit "
+        "even, is it five or more, has it a closed loop? Which tasks are akin is known by how they were made.",
+        15,
+        8_985,
+        "cnn",
+        "BSD-3-Clause (scikit-learn)",
+        "made from the handwritten digits when loaded",
     ),
     SuiteInfo(
         "planted",
@@ -74,6 +85,28 @@ SUITES = (
         "mlp",
         "none needed",
         "generated when loaded",
+    ),
+    SuiteInfo(
+        "debian-text",
+        "Debian packages as texts",
+        "The packages, tags and splits of `debian`, each package as its name and the names of those it is linked with: "
+        "two models, one on the graph and one on texts, can be compared on the same tasks.",
+        130,
+        29_785,
+        "transformer",
+        "facts from a public package index",
+        "Package index and debtags of Debian 12, July 2026",
+    ),
+    SuiteInfo(
+        "instructions",
+        "Instructions",
+        "Pairs of sentences, of which the second follows from the first or does not; each task asks so with other "
+        "words and wants other answers.",
+        24,
+        9_600,
+        "transformer",
+        "MIT, as the project",
+        "written for the project",
     ),
 )
 
@@ -145,12 +178,15 @@ def _own_info(facts: StoredSuite) -> SuiteInfo:
 
 @lru_cache
 def _whole_suite(name: str) -> TaskSuite:
-    from gradtag_core.tasks import planted, sample_files
+    from gradtag_core.tasks import debian_text, digit_domains, instructions, planted, sample_files
 
     readers: dict[str, Callable[[], TaskSuite]] = {
         "debian": sample_files.debian_suite,
         "yeast": sample_files.yeast_suite,
         "digits": sample_files.digits_suite,
+        "digit-domains": digit_domains.digit_domains_suite,
         "planted": lambda: planted.planted_suite().suite,
+        "debian-text": debian_text.debian_text_suite,
+        "instructions": instructions.instructions_sample,
     }
     return readers[name]()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +14,10 @@ import numpy as np
 from platformdirs import user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gradtag_core.config import ModelKind
 from gradtag_core.errors import InvalidInput, StoreError
 from gradtag_core.tasks.matrix_files import BROKEN
-from gradtag_core.tasks.suite import SplitRule, TaskSuite
+from gradtag_core.tasks.suite import SplitRule, TaskKind, TaskSuite
 
 FACTS = "suite.json"
 ARRAYS = "suite.npz"
@@ -23,13 +25,17 @@ FORMAT = 1
 MAX_NAME = 32
 MAX_FACTS_BYTES = 4 * 2**20
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-DTYPES = {"inputs": np.float32, "labels": np.int8, "order": np.int64, "edges": np.int64}
+DTYPES = {
+    "inputs": np.float32, "texts": np.uint8, "ends": np.int64, "labels": np.int8, "order": np.int64, "edges": np.int64,
+}  # fmt: skip
+"""Of the arrays: `texts` are the bytes of all texts in UTF-8, one after the other, and `ends` is where each ends."""
 
 
 class StoredSuite(BaseModel):
     """What `suite.json` says of a suite; `origin` are names of files without folders, `options` how it was read.
 
-    `n_bytes` and `checksum` (SHA-256) are of the arrays, `fingerprint` is the suite's own.
+    `n_bytes` and `checksum` (SHA-256) are of the arrays, `fingerprint` is the suite's own. `kinds`: None where all
+    tasks are binary.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -44,7 +50,9 @@ class StoredSuite(BaseModel):
     task_names: list[str] = Field(min_length=1)
     n_tasks: int
     n_examples: int
-    default_model: Literal["sign", "mlp"]
+    default_model: ModelKind
+    kinds: list[TaskKind] | None = None
+    choices: list[list[str]] | None = None
     split_rule: dict[str, float | int | None]
     fingerprint: str
     n_bytes: int
@@ -119,10 +127,18 @@ def read_suite(folder: Path) -> TaskSuite:
 def _read_once(folder: Path, fingerprint: str, checksum: str) -> TaskSuite:
     facts, path = read_facts(folder), folder / ARRAYS
     try:
-        arrays = _checked_arrays(path, checksum)
-        edges = arrays.pop("edges", None)
-        names, rule = tuple(facts.task_names), SplitRule(**facts.split_rule)  # type: ignore[arg-type]
-        suite = TaskSuite(facts.name, names, **arrays, split_rule=rule, edges=edges)
+        dtypes = DTYPES if facts.kinds is None else DTYPES | {"labels": np.float32}
+        arrays = _checked_arrays(path, checksum, dtypes)
+        if "texts" in arrays and "inputs" not in arrays:
+            arrays["inputs"] = _unpacked(arrays.pop("texts"), arrays.pop("ends"))
+        suite = TaskSuite(
+            facts.name,
+            tuple(facts.task_names),
+            **arrays,
+            split_rule=SplitRule(**facts.split_rule),  # type: ignore[arg-type]
+            kinds=tuple(facts.kinds or ()),
+            choices=None if facts.choices is None else tuple(map(tuple, facts.choices)),
+        )
     except BROKEN as error:
         raise _damaged(path, str(error).split("\n")[0]) from error
     if (suite.fingerprint, suite.n_examples) != (fingerprint, facts.n_examples):
@@ -130,7 +146,30 @@ def _read_once(folder: Path, fingerprint: str, checksum: str) -> TaskSuite:
     return suite
 
 
-def _checked_arrays(path: Path, checksum: str) -> dict[str, np.ndarray]:
+def arrays_of(suite: TaskSuite) -> dict[str, np.ndarray]:
+    """What `read_suite` makes the suite from; npz files hold texts as bytes, since strings would be pickled."""
+    arrays = {
+        "labels": suite.labels.astype(np.int8 if suite.all_binary else np.float32),
+        "order": suite.order.astype(np.int64),
+    }
+    if suite.edges is not None:
+        arrays["edges"] = suite.edges
+    if suite.modality != "text":
+        return arrays | {"inputs": suite.inputs}
+    texts = [text.encode() for text in suite.inputs.tolist()]
+    content = np.frombuffer(b"".join(texts), np.uint8)
+    return arrays | {"texts": content, "ends": np.cumsum([len(text) for text in texts], dtype=np.int64)}
+
+
+def _unpacked(texts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    content, starts = texts.tobytes(), np.concatenate([[0], ends[:-1]])
+    if (ends < starts).any() or ends[-1:].tolist() != [len(content)]:
+        raise ValueError("its texts do not end where they should")
+    found = [content[start:end].decode() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return np.array(found, dtype=np.dtypes.StringDType())
+
+
+def _checked_arrays(path: Path, checksum: str, dtypes: Mapping[str, type]) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != checksum:
             raise ValueError("its checksum does not match its content")
@@ -140,8 +179,8 @@ def _checked_arrays(path: Path, checksum: str) -> dict[str, np.ndarray]:
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    if not arrays.keys() <= DTYPES.keys() or any(
-        array.dtype != DTYPES[name] for name, array in arrays.items()
+    if not arrays.keys() <= dtypes.keys() or any(
+        array.dtype != dtypes[name] for name, array in arrays.items()
     ):
         raise ValueError(f"found {', '.join(f'{name} ({array.dtype})' for name, array in arrays.items())}")
     return arrays

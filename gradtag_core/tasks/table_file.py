@@ -45,8 +45,10 @@ class Table:
 
     def place(self, row: int, column: str) -> str:
         """Where a cell stands, to begin a sentence with."""
-        at = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
-        return f"`{self.title}`, {at}, column `{column}`"
+        return f"`{self.title}`, {self.row_name(row)}, column `{column}`"
+
+    def row_name(self, row: int) -> str:
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
     def require_columns(self, parameter: str, names: Sequence[str]) -> None:
         """Each name must be a column, and stand once; an unknown one is told with the nearest that there is."""
@@ -63,15 +65,34 @@ class Table:
                     f"`{parameter}` must name columns of `{self.title}`; found `{shown(name)}`. {hint}"
                 )
 
+    def require_different(self, column: str) -> None:
+        """Each cell of a column that names the rows must stand once, and none be empty."""
+        rows: dict[str | float, int] = {}
+        for row, cell in enumerate(self.columns[column]):
+            if cell == "" or cell != cell:  # an empty number is NaN
+                raise InvalidInput(
+                    f"{self.place(row, column)}: an id must not be empty. Fill it in, or name no ids."
+                )
+            first = rows.setdefault(cell, row)
+            if first != row:
+                found = shown(cell if isinstance(cell, str) else f"{cell:.17g}")
+                raise InvalidInput(
+                    f"{self.place(row, column)}: an id must stand once; found `{found}`, which "
+                    f"{self.row_name(first)} has too."
+                )
+
 
 def shown(text: str) -> str:
     """A cell as a sentence may show it: on one line, and not long."""
     return (text if text.isprintable() else repr(text)[1:-1])[:40]
 
 
-def read_table(path: Path | str, *, max_bytes: int = MAX_BYTES, max_cells: int = MAX_CELLS) -> Table:
+def read_table(
+    path: Path | str, *, max_bytes: int = MAX_BYTES, max_cells: int = MAX_CELLS, quotes: bool = True
+) -> Table:
     """A parquet file, or CSV in UTF-8 (comma, semicolon or tab) whose first row names the columns.
 
+    Without `quotes`, cells stand between tabs and quotation marks are characters like others, as in the files of GLUE.
     Rows without any value are left out. A file that breaks a rule is an `InvalidInput` naming the line, and so is
     one of more than `max_bytes` or, at reading, of more than `max_cells` rows × columns.
     """
@@ -93,7 +114,7 @@ def read_table(path: Path | str, *, max_bytes: int = MAX_BYTES, max_cells: int =
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InvalidInput(f"`{path.name}`, line {line}: the file must be text; found a null character.")
-    return _from_csv(path.name, text, max_cells)
+    return _from_csv(path.name, text, max_cells, quotes)
 
 
 def table_from_frame(frame: "DataFrame", title: str = "table", max_cells: int = MAX_CELLS) -> Table:
@@ -120,11 +141,12 @@ def _content(path: Path, max_bytes: int) -> bytes:
         raise InvalidInput(f"`{path}` must be a readable file; found that {error}.") from error
 
 
-def _from_csv(title: str, text: str, max_cells: int) -> Table:
+def _from_csv(title: str, text: str, max_cells: int, quotes: bool) -> Table:
     first = text.lstrip("\r\n").partition("\n")[0]
     marks = Counter(re.findall(r"[,;\t]", re.sub(r'"[^"]*"', "", first)))
-    delimiter = marks.most_common(1)[0][0] if marks else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    delimiter = (marks.most_common(1)[0][0] if marks else ",") if quotes else "\t"
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, quoting=quoting)
     names: list[str] = []
     columns: list[list[str]] = []
     lines = array("q")

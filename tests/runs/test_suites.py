@@ -5,13 +5,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradtag_core.config import make_config
 from gradtag_core.errors import GradTagError, InvalidInput, StoreError
 from gradtag_core.runs import suites as module
 from gradtag_core.runs.start import create_run, execute, open_store, run
-from gradtag_core.runs.suites import add_suite, remove_suite, require_free_name
+from gradtag_core.runs.suites import (
+    add_suite,
+    damaged_suites,
+    remove_suite,
+    remove_unused_suite,
+    require_free_name,
+)
 from gradtag_core.tasks.registry import load_suite, suite_infos
 from gradtag_core.tasks.stored import suites_folder
 from gradtag_core.tasks.suite import TaskSuite
@@ -106,6 +113,15 @@ def test_a_failure_leaves_nothing(mine: TaskSuite, monkeypatch: pytest.MonkeyPat
     assert load_suite("mine").fingerprint == mine.fingerprint
 
 
+def test_facts_of_texts_are_kept(mine: TaskSuite) -> None:
+    texts = np.array([f"text {row}" for row in range(mine.n_examples)], dtype=np.dtypes.StringDType())
+    answers = (("no", "yes"),) * mine.n_tasks
+    facts = add_suite(replace(mine, inputs=texts, choices=answers))
+    assert (facts.default_model, facts.kinds) == ("transformer", None)
+    assert facts.choices == [list(own) for own in answers]
+    assert load_suite("mine").modality == "text"
+
+
 def test_what_killed_processes_left_is_removed(mine: TaskSuite) -> None:
     old, young = (suites_folder() / f".{name}.1-abc.part" for name in ("old", "young"))
     for part in (old, young):
@@ -126,3 +142,22 @@ def test_a_damaged_suite_and_a_link_can_be_removed(mine: TaskSuite, tmp_path: Pa
     for name in ("empty", "file", "link"):
         remove_suite(name)
     assert list(suites_folder().iterdir()) == [] and (tmp_path / "target").is_dir()
+
+
+def test_a_suite_goes_once_no_run_needs_it(mine: TaskSuite) -> None:
+    add_suite(mine)
+    store = open_store()
+    run_id = store.create({}, "a run", "mine", "").id
+    with pytest.raises(StoreError, match=f"`mine` is in use by `{run_id}`"):
+        remove_unused_suite(store, "mine")
+    store.finish(run_id, "failed", "No.", 1.0)
+    assert [row.id for row in remove_unused_suite(store, "mine")] == [run_id]
+    assert "mine" not in [info.name for info in suite_infos()]
+
+
+def test_damaged_suites_are_named(mine: TaskSuite) -> None:
+    assert damaged_suites() == []
+    add_suite(mine)
+    add_suite(replace(mine, name="other"))
+    (suites_folder() / "mine" / "suite.json").write_text("{")
+    assert damaged_suites() == ["mine"]

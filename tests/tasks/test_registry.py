@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradtag_core.errors import InvalidInput
+from gradtag_core.models.families import DEFAULTS
 from gradtag_core.tasks.registry import load_suite, suite_info, suite_infos
 
 NAMES = [info.name for info in suite_infos()]
@@ -17,8 +18,9 @@ NAMES = [info.name for info in suite_infos()]
 def test_the_stated_facts_are_those_of_the_data(name: str) -> None:
     info, suite = suite_info(name), load_suite(name)
     assert (suite.name, suite.n_tasks, suite.n_examples) == (name, info.n_tasks, info.n_examples)
-    assert suite.inputs.dtype == np.float32 and suite.labels.dtype == np.int8
-    assert info.default_model == ("sign" if suite.inputs.ndim == 3 else "mlp")
+    assert suite.inputs.dtype == (np.dtypes.StringDType() if suite.modality == "text" else np.float32)
+    assert suite.labels.dtype == np.int8
+    assert info.default_model == DEFAULTS[suite.modality]
 
 
 @pytest.mark.parametrize("name", NAMES)

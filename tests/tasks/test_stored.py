@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradtag_core.errors import InvalidInput, StoreError
@@ -73,6 +73,52 @@ def test_a_graph_keeps_its_edges_and_its_hops(small_suite: TaskSuite) -> None:
     found = load_suite("graph")
     np.testing.assert_array_equal(found.edges, edges)
     assert found.inputs.shape == (120, 2, 6) and suite_info("graph").default_model == "sign"
+
+
+TEXT = st.text(min_size=1, max_size=20).filter(lambda text: text.strip() and text.isprintable())
+
+
+@given(
+    texts=st.lists(TEXT, min_size=6, max_size=20), is_instruction=st.booleans(), number=st.integers(0, 10**9)
+)
+@example(texts=["ä\nb", "日本", "🙂 x", "c\0", "d ", "\te"], is_instruction=True, number=0)
+def test_texts_and_answers_come_back(texts: list[str], is_instruction: bool, number: int) -> None:
+    home, rows = suites_folder().parent / str(number), range(len(texts))
+    choices = (("nein", "ja"), ("A", "B")) if is_instruction else None
+    labels = np.array([[row % 2, 1 - row % 2] for row in rows], np.int8)
+    inputs = np.array(texts, dtype=np.dtypes.StringDType())
+    suite = TaskSuite("texts", ("a", "b"), inputs, labels, np.arange(len(texts)), choices=choices)
+    facts = add_suite(suite, home=home)
+    found = read_suite(suites_folder(home) / "texts")
+    shutil.rmtree(home)
+    assert found.fingerprint == suite.fingerprint == facts.fingerprint
+    assert found.inputs.tolist() == texts and found.inputs.dtype == inputs.dtype
+    assert found.choices == choices and facts.default_model == "transformer"
+
+
+def test_other_kinds_of_tasks_come_back(small_suite: TaskSuite) -> None:
+    generator = np.random.default_rng(0)
+    targets = np.column_stack(
+        [small_suite.labels[:, 0], generator.integers(0, 3, 120), generator.normal(size=120)]
+    )
+    targets[::7] = np.nan
+    suite = replace(
+        small_suite, name="kinds", task_names=("yes", "which", "how"), labels=targets.astype(np.float32),
+        kinds=("binary", "multiclass", "regression"),
+    )  # fmt: skip
+    assert add_suite(suite).kinds == ["binary", "multiclass", "regression"]
+    found = load_suite("kinds")
+    assert (found.fingerprint, found.kinds) == (suite.fingerprint, suite.kinds)
+    np.testing.assert_array_equal(found.labels, suite.labels)
+
+
+def test_suites_that_were_stored_before_there_were_texts_are_read(
+    folder: Path, small_suite: TaskSuite
+) -> None:
+    facts = json.loads((folder / FACTS).read_text())
+    del facts["kinds"], facts["choices"]
+    (folder / FACTS).write_text(json.dumps(facts))
+    assert load_suite("mine").fingerprint == replace(small_suite, name="mine").fingerprint
 
 
 @pytest.mark.parametrize(
@@ -153,6 +199,10 @@ GOOD = {
     "inputs": np.zeros((120, 6), np.float32), "labels": np.zeros((120, 4), np.int8), "order": np.arange(120),
 }  # fmt: skip
 
+TEXTS = {
+    "texts": np.full(120, 97, np.uint8), "ends": np.arange(1, 121), "labels": GOOD["labels"], "order": GOOD["order"],
+}  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("write", "message"),
@@ -165,6 +215,17 @@ GOOD = {
         (savez(**GOOD, other=np.zeros(3)), "other"),
         (savez(inputs=GOOD["inputs"]), "missing"),
         (savez(**GOOD), "Task `first` must have at least one example labelled 1"),
+        (
+            savez(**GOOD, texts=np.zeros(3, np.uint8), ends=np.array([3])),
+            "unexpected keyword argument 'texts'",
+        ),
+        (savez(**(TEXTS | {"ends": np.arange(119)})), "its texts do not end where they should"),
+        (savez(**(TEXTS | {"ends": np.arange(120)[::-1]})), "its texts do not end where they should"),
+        (savez(**(TEXTS | {"ends": np.zeros(0, np.int64)})), "its texts do not end where they should"),
+        (savez(**(TEXTS | {"texts": np.full(120, 0xFF, np.uint8)})), "can't decode byte 0xff"),
+        (savez(**(TEXTS | {"texts": np.full(120, 32, np.uint8)})), "that of example 0 is empty"),
+        (savez(**(TEXTS | {"texts": np.array(["a"] * 120)})), "texts .<U1"),
+        (savez(**{name: array for name, array in TEXTS.items() if name != "ends"}), "ends"),
         (bomb, "its arrays are larger than the file"),
         (lambda path: path.write_bytes(b"PK\x03\x04 and no more"), "not a zip file"),
     ],

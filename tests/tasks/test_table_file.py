@@ -122,6 +122,16 @@ def test_a_broken_file_is_one_sentence(write: Write, content: str | bytes, messa
     assert "\n" not in str(raised.value) and "table.csv" in str(raised.value)
 
 
+def test_without_quotes_cells_stand_between_tabs(write: Write) -> None:
+    content = 'a\tb; c\n"one\t5\' 3"\nx,y;z\t"\n'
+    assert read_table(write(content), quotes=False).columns == {
+        "a": ['"one', "x,y;z"],
+        "b; c": ["5' 3\"", '"'],
+    }
+    with pytest.raises(InvalidInput, match="as many cells as the first, 2; found 3"):
+        read_table(write('a\tb\n"1\t2"\t3\n'), quotes=False)
+
+
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     for path, message in (
         ("none.csv", "there is none"),
