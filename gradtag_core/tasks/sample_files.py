@@ -15,6 +15,7 @@ from gradtag_core.tasks.suite import SplitRule, TaskSuite
 SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
 DEBIAN_HOPS = 3
 DEBIAN_TOKEN_COLUMNS = 64
+INK = 16  # a black pixel of a digit
 DIGITS_SPLIT = SplitRule(train=0.3)  # at 10 %, ten passes over 180 images leave models that find no positive
 DEBIAN_SPLIT = SplitRule(cap_train=600, cap_validation=400, cap_test=2000)
 
@@ -75,13 +76,20 @@ def yeast_suite(folder: Path = SAMPLE_DATA) -> TaskSuite:
     return TaskSuite("yeast", names, standardise(features / 1e6), labels, order.astype(np.int64))
 
 
-def digits_suite(folder: Path = SAMPLE_DATA) -> TaskSuite:
-    """Scikit-learn's images of handwritten digits, one task per digit: inputs (images, 64) from 0 to 1."""
+def digit_images(folder: Path = SAMPLE_DATA) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scikit-learn's images of handwritten digits, (images, 8, 8) with whole numbers from 0 to `INK`; the digit of each
+    image; the order that decides the splits."""
     from sklearn.datasets import load_digits
 
     (order,) = read_arrays(folder / "digits" / "digits.npz", ("order",))
     images, digit = map(np.asarray, load_digits(return_X_y=True))
+    return images.astype(np.int64).reshape(-1, 8, 8), digit, order.astype(np.int64)
+
+
+def digits_suite(folder: Path = SAMPLE_DATA) -> TaskSuite:
+    """One task per digit: inputs (images, 1, 8, 8) from 0 to 1."""
+    images, digit, order = digit_images(folder)
     labels = (digit[:, None] == np.arange(10)).astype(np.int8)
     names = tuple(f"digit {number}" for number in range(10))
-    inputs = (images / 16).astype(np.float32)
-    return TaskSuite("digits", names, inputs, labels, order.astype(np.int64), DIGITS_SPLIT)
+    inputs = (images[:, None] / INK).astype(np.float32)
+    return TaskSuite("digits", names, inputs, labels, order, DIGITS_SPLIT)
