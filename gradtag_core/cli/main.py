@@ -7,7 +7,7 @@ import sys
 import typer
 import typer.exceptions
 
-from gradtag_core.cli import group, pareto, runs, suite
+from gradtag_core.cli import group, linearise, pareto, runs, suite
 from gradtag_core.errors import GradTagError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (
     runs.suites, runs.run, runs.resume, runs.cancel, runs.runs, runs.show, runs.compare, group.group, pareto.pareto,
+    linearise.linearise,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(suite.app, name="suite")

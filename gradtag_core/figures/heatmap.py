@@ -62,7 +62,7 @@ def affinity_heatmap(
         )
     order = np.arange(n_tasks) if order is None else np.asarray(order)
     coloured = relative_to_task_mean(values) if scale == "relative" else without_diagonal(values)
-    labels = _labels([task_names[int(task)] for task in order])
+    labels = axis_labels([task_names[int(task)] for task in order])
     if n_tasks <= MOST_DETAILED:
         details, template = _hover(values, coloured, counts, standard_errors, scale, task_names)
         details = details[np.ix_(order, order)]
@@ -70,7 +70,7 @@ def affinity_heatmap(
         details, template = None, f"<b>%{{y}}</b> with <b>%{{x}}</b><br>{BRIEF_HOVER[scale]}<extra></extra>"
     selectable = selectable and n_tasks <= MOST_SELECTABLE
     gap = 1 if n_tasks <= EASILY_READ else 0
-    figure = blank_figure(theme, title=title, height=_height(labels))
+    figure = blank_figure(theme, title=title, height=map_height(labels))
     hover = {"hoverinfo": "skip"} if selectable else {"hovertemplate": template, "hoverongaps": False}
     figure.add_trace(
         go.Heatmap(
@@ -81,7 +81,7 @@ def affinity_heatmap(
     if selectable and details is not None:
         figure.add_traces(_markers(labels, details, template))
         figure.update_layout(hoverdistance=-1)  # no cell is too large
-    figure.update_layout(_axes(labels, bool(title)))
+    figure.update_layout(map_axes(labels, bool(title)))
     if group_labels is not None:
         figure.update_layout(shapes=_frames(np.asarray(group_labels)[order], theme))
     return figure
@@ -94,7 +94,7 @@ def symmetric_range(*matrices: np.ndarray) -> float:
     return largest or float(sizes.max(initial=0.0)) or 1.0
 
 
-def _height(labels: list[str]) -> int:
+def map_height(labels: list[str]) -> int:
     """Pixels for square cells in half a wide page, and below them the labels and the title of the axis.
 
     Only the width of a figure follows its window. Cells do too: square ones would leave a narrow window blank below the
@@ -106,15 +106,20 @@ def _height(labels: list[str]) -> int:
 
 def _colours(coloured: np.ndarray, scale: Scale, colour_range: float | None, theme: Theme) -> dict[str, Any]:
     palette = PALETTES[theme]
-    bar = {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "ypad": 6,
-        "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
-        "title": {"text": SCALE_TITLES[scale], "side": "top", "font": {"size": 12}},
-    }  # fmt: skip
+    bar = colour_bar(SCALE_TITLES[scale])
     if scale in ("raw", "error"):
         return {"colorscale": colour_scale(palette.sequential), "colorbar": bar}
     half = colour_range or symmetric_range(coloured)
     return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half, "colorbar": bar}
+
+
+def colour_bar(title: str) -> dict[str, Any]:
+    """A short bar above a map."""
+    return {
+        "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "ypad": 6,
+        "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
+        "title": {"text": title, "side": "top", "font": {"size": 12}},
+    }  # fmt: skip
 
 
 def _hover(
@@ -167,7 +172,10 @@ def _markers(labels: list[str], details: np.ndarray, template: str) -> list[go.S
     return traces
 
 
-def _axes(labels: list[str], has_title: bool) -> dict[str, Any]:
+def map_axes(
+    labels: list[str], has_title: bool, row: str = "evaluated task", column: str = "co-task"
+) -> dict[str, Any]:
+    """The layout of a map with a cell per pair; `row` and `column` say what the axes hold."""
     n_tasks = len(labels)
     ends = [-0.5, n_tasks - 0.5]
     common = {
@@ -179,11 +187,11 @@ def _axes(labels: list[str], has_title: bool) -> dict[str, Any]:
     return {
         "xaxis": {
             **common, "range": ends, "tickangle": -90,
-            "title": {"text": "co-task", **title},
+            "title": {"text": column, **title},
         },
         "yaxis": {
             **common, "range": ends[::-1],
-            "title": {"text": "evaluated task", **title},
+            "title": {"text": row, **title},
         },
         "margin": {"t": 92 if has_title else 58},
     }  # fmt: skip
@@ -193,7 +201,7 @@ def _tick_size(n_tasks: int) -> int:
     return 12 if n_tasks <= 16 else 10 if n_tasks <= 36 else 8
 
 
-def _labels(names: list[str]) -> list[str]:
+def axis_labels(names: list[str]) -> list[str]:
     """Names short enough for an axis, still different from each other."""
     labels = [name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…" for name in names]
     if len(set(labels)) < len(labels):
