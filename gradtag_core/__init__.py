@@ -24,8 +24,11 @@ _HOMES = {
     "load_suite": "tasks.registry",
     "make_config": "config",
     "open_store": "runs.start",
+    "own_model": "models.custom",
     "run": "runs.start",
     "suite_infos": "tasks.registry",
+    "suite_of": "tasks.arrays",
+    "tabular_suite": "tasks.tabular",
 }
 
 __all__ = sorted(_HOMES)

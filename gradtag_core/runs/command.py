@@ -15,6 +15,26 @@ def command_line(config: RunConfig) -> str:
     return _line("run", config)
 
 
+IN_CODE = "gradtag_core.run("
+
+
+def call_in_code(config: RunConfig, model: str | None) -> str:
+    """The call that repeats a run with a suite, or a model of that name, that exist in the caller's code alone."""
+    values = {
+        name: getattr(config, name)
+        for name, field in RunConfig.model_fields.items()
+        if name == "suite" or getattr(config, name) != field.default
+    }
+    knobs = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    named = "" if model is None else f", model=<{model}>"
+    return f"{IN_CODE}gradtag_core.make_config({knobs}), suite=<{config.suite}>{named})"
+
+
+def is_call_in_code(command: str) -> bool:
+    """Whether only the caller's code can repeat a run, by its command."""
+    return command.startswith(IN_CODE)
+
+
 def study_command_line(config: StudyConfig) -> str:
     """`python -m gradtag_core pareto` with every value that differs from its default."""
     return _line("pareto", config)

@@ -9,8 +9,9 @@ from threading import Event
 
 from gradtag_core.config import RunConfig, read_config
 from gradtag_core.errors import GradTagError, InvalidInput
+from gradtag_core.models.architecture import Architecture
 from gradtag_core.progress import Progress, Reporter
-from gradtag_core.runs.command import command_line, study_command_line
+from gradtag_core.runs.command import call_in_code, command_line, is_call_in_code, study_command_line
 from gradtag_core.runs.overall import OverallProgress
 from gradtag_core.runs.plan import Plan, forecast, make_plan
 from gradtag_core.runs.process import RunSession
@@ -21,7 +22,7 @@ from gradtag_core.runs.store import RunStore
 from gradtag_core.runs.study_plan import StudyPlan, make_study_plan
 from gradtag_core.runs.study_record import StudyRecord
 from gradtag_core.study_config import StudyConfig, make_study_config
-from gradtag_core.tasks.registry import load_suite
+from gradtag_core.tasks.registry import load_suite, suite_infos
 from gradtag_core.tasks.suite import TaskSuite
 
 OnProgress = Callable[[Progress, float, float | None], None]
@@ -39,6 +40,55 @@ def open_store(home: Path | None = None) -> RunStore:
 def load_plan(config: RunConfig) -> Plan:
     """The plan of a configuration on the suite it names; raises `InvalidInput` for whatever does not fit."""
     return make_plan(config, load_suite(config.suite, config.n_tasks))
+
+
+def require_stored_parts(row: RunRow) -> None:
+    """Raise `InvalidInput` where a run's suite or model exists in the caller's code alone."""
+    if is_call_in_code(row.command):
+        raise InvalidInput(
+            f"The run `{row.id}` began in code with a suite or a model of its own, which are not stored: call "
+            "`gradtag_core.run` again there with the same configuration, suite and model. What it finished is not "
+            "computed again."
+        )
+
+
+def plan_in_code(
+    config: RunConfig, suite: TaskSuite | None = None, model: Architecture | None = None
+) -> Plan:
+    """The plan of a configuration on a suite, with a model, or both, that exist in the caller's code.
+
+    Raises `InvalidInput` where they contradict the configuration, each other, or a suite that has the name already.
+    """
+    if suite is not None:
+        if "suite" in config.model_fields_set and config.suite != suite.name:
+            raise InvalidInput(
+                f"`suite` of the configuration must be the name of the suite that is given, `{suite.name}`; found "
+                f"`{config.suite}`. Leave it out."
+            )
+        _require_own_name(suite)
+        config = config.model_copy(update={"suite": suite.name})
+        suite = suite if config.n_tasks is None else suite.select(config.n_tasks)
+    else:
+        suite = load_suite(config.suite, config.n_tasks)
+    if model is not None:
+        if config.model is not None:
+            raise InvalidInput(
+                f"`model` of the configuration must be left out where a model is given; found `{config.model}`."
+            )
+        model.inputs_of(suite)  # they fit, or it says so
+    return make_plan(config, suite, model)
+
+
+def _require_own_name(suite: TaskSuite) -> None:
+    if suite.name not in (info.name for info in suite_infos()):
+        return
+    known = load_suite(suite.name)
+    names = suite.task_names
+    if not set(names) <= set(known.task_names) or known.select(names).fingerprint != suite.fingerprint:
+        raise InvalidInput(
+            f"`suite` must not have the name of another one; there is a suite `{suite.name}` with other data. Choose "
+            "another name."
+        )
 
 
 def create_run(store: RunStore, config: RunConfig, name: str | None = None) -> RunRow:
@@ -71,11 +121,14 @@ def load_study_plan(config: StudyConfig) -> StudyPlan:
     return make_study_plan(config, load_suite(config.suite, config.n_tasks))
 
 
-def execute(store: RunStore, run_id: str, on_progress: OnProgress | None = None) -> RunRow:
+def execute(
+    store: RunStore, run_id: str, on_progress: OnProgress | None = None, plan: Plan | None = None
+) -> RunRow:
     """Carry out a queued run or study in this process and return its final row; finished units are not computed again.
 
-    `on_progress` hears (progress of the stage, fraction of the run, seconds left of the run). A failure of ours
-    ends in the row's state and error; any other exception is raised after it was stored.
+    `plan`: that of a run whose suite or model is not stored (`plan_in_code`). `on_progress` hears (progress of the
+    stage, fraction of the run, seconds left of the run). A failure of ours ends in the row's state and error; any
+    other exception is raised after it was stored.
     """
     row = store.get(run_id)
     with RunSession(store, run_id) as session:
@@ -85,21 +138,28 @@ def execute(store: RunStore, run_id: str, on_progress: OnProgress | None = None)
             if on_progress:
                 on_progress(progress, fraction, seconds_left)
 
-        work = _work_on_study if row.kind == "study" else _work_on_run
-        work(store, row, report, session.cancel)
+        if row.kind == "study":
+            _work_on_study(store, row, report, session.cancel)
+        else:
+            _work_on_run(store, row, plan or _stored_plan(row), report, session.cancel)
     row = store.get(run_id)
     _note_seconds(store, row)
     return row
 
 
-def _work_on_run(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+def _stored_plan(row: RunRow) -> Plan:
+    require_stored_parts(row)
+    return load_plan(read_config(row.config))
+
+
+def _work_on_run(store: RunStore, row: RunRow, plan: Plan, report: OnProgress, cancel: Event) -> None:
     from gradtag_core.models.device import limited_threads
     from gradtag_core.runs.pipeline import Pipeline
     from gradtag_core.runs.units import Units
 
-    plan, record = load_plan(read_config(row.config)), RunRecord(store.run_folder(row.id))
+    record = RunRecord(store.run_folder(row.id))
     _require_same_data(record, plan.suite)
-    overall = OverallProgress(forecast(plan, measured_rates(store)))
+    overall = OverallProgress(forecast(plan, measured_rates(store, plan.config)))
     reporter = Reporter(lambda progress: report(progress, *overall(progress)), cancel)
     units = Units(plan, store.cache, reporter, lambda stage, key: store.record_unit(row.id, stage, key))
     with limited_threads(plan.config.threads):
@@ -136,15 +196,25 @@ def _note_seconds(store: RunStore, row: RunRow) -> None:
 
 
 def run(
-    config: RunConfig, store: RunStore | None = None,
-    on_progress: OnProgress | None = None,
+    config: RunConfig, store: RunStore | None = None, on_progress: OnProgress | None = None, *,
+    suite: TaskSuite | None = None, model: Architecture | None = None,
 ) -> RunRecord:  # fmt: skip
     """Carry out a configuration in this process and return what it leaves behind.
 
-    Raises `InvalidInput` before anything is stored, and `GradTagError` with the run's own sentence if it fails.
+    `suite` and `model` (`models.custom.own_model`) are the caller's own, in place of those that the configuration
+    names; the same call goes on where an earlier one stopped. Raises `InvalidInput` before anything is stored, and
+    `GradTagError` with the run's own sentence if it fails.
     """
     store = store or open_store()
-    row = execute(store, create_run(store, config).id, on_progress)
+    if suite is None and model is None:
+        plan, row, again = None, create_run(store, config), "resume it"
+    else:
+        plan, again = plan_in_code(config, suite, model), "call `run` again"
+        config = config.model_copy(update={"suite": plan.suite.name})
+        called = None if model is None else getattr(model, "name", type(model).__name__)
+        name = _name(config) + (f", {called}" if called else "")
+        row = store.create(config.model_dump(), name, config.suite, call_in_code(config, called))
+    row = execute(store, row.id, on_progress, plan)
     if row.state != "done":
-        raise GradTagError(row.error or f"The run `{row.id}` was {row.state}; resume it to finish it.")
+        raise GradTagError(row.error or f"The run `{row.id}` was {row.state}; {again} to finish it.")
     return RunRecord(store.run_folder(row.id))

@@ -5,7 +5,7 @@ import streamlit as st
 
 from gradtag_core.evaluation.comparison import Comparison, Line
 from gradtag_core.figures.accuracy import LINE_TITLES, estimate_against_truth, reference_lines, spearman_bars
-from gradtag_core.runs.command import command_line
+from gradtag_core.runs.command import command_line, is_call_in_code
 from gradtag_core.runs.record import RunRecord
 from pages.parts import knobs
 from pages.parts.charts import draw
@@ -85,7 +85,7 @@ def _cells(line: Line) -> dict[str, float | None]:
 
 
 def show_how_to_get_truth(record: RunRecord) -> None:
-    """What real training would show, and two ways to get it."""
+    """What real training would show, and how to get it."""
     st.subheader("True")
     st.markdown(
         "This run trained no subsets for real, so nothing here tells how good the estimate is. Real training of some "
@@ -94,6 +94,12 @@ def show_how_to_get_truth(record: RunRecord) -> None:
     )
     n_subsets = len(record.estimated.subsets) if record.estimated else TRUTH_SUBSETS
     config = record.config.model_copy(update={"truth": min(TRUTH_SUBSETS, n_subsets)})
+    if is_call_in_code(record.summary.command):
+        st.markdown(
+            "It began in code, with a suite or a model that is not stored: call `gradtag_core.run` again there, with "
+            f"`truth={config.truth}` in the configuration."
+        )
+        return
     st.code(command_line(config), language="bash", wrap_lines=True)
     if st.button("Estimate with real training", icon=":material/play_circle:"):
         knobs.fill(config.model_dump())

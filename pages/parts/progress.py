@@ -5,6 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
+from gradtag_core.runs.command import is_call_in_code
 from gradtag_core.runs.process import cancel, log_tail
 from gradtag_core.runs.row import OPEN, RunRow, RunState
 from pages.parts.errors import shown_errors
@@ -80,7 +81,12 @@ def show_ending(row: RunRow) -> None:
         show_log(row)
     else:
         st.info(row.error or f"The {row.kind} was cancelled; everything it had finished is kept.")
-    if st.button("Resume", icon=":material/resume:", key=f"resume_{row.id}"):
+    if is_call_in_code(row.command):
+        st.markdown(
+            "It began in code, with a suite or a model that is not stored: to finish it, call `gradtag_core.run` again "
+            "there. What it finished is not computed again."
+        )
+    elif st.button("Resume", icon=":material/resume:", key=f"resume_{row.id}"):
         resume_run(row.id)
         st.rerun()
 

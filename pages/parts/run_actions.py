@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from gradtag_core.runs.command import is_call_in_code
 from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from pages.parts.errors import shown_errors
 from pages.parts.progress import follow_run, show_log
@@ -33,8 +34,10 @@ def show_actions(row: RunRow) -> None:
             "Delete", icon=":material/delete:", disabled=cannot_delete, help=reason, key="delete_run"
         ):
             st.dialog(f"Delete this {row.kind}?")(_confirm_delete)(row)
-    st.caption(f"The command that repeats this {row.kind}:")
-    st.code(row.command, language="bash", wrap_lines=True)
+    in_code = is_call_in_code(row.command)
+    repeats = "The call that repeats this run, in the code where it began:" if in_code else None
+    st.caption(repeats or f"The command that repeats this {row.kind}:")
+    st.code(row.command, language="python" if in_code else "bash", wrap_lines=True)
     if row.state == "done":
         show_log(row)
 
