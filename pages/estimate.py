@@ -6,11 +6,14 @@ from gradtag_core.config import PRESET_HELP, PRESETS, RunConfig, make_config
 from gradtag_core.errors import GradTagError
 from gradtag_core.runs.command import command_line
 from gradtag_core.runs.row import OPEN
+from gradtag_core.tasks.registry import suite_infos, suite_problems
 from pages.parts import knobs
 from pages.parts.forecast import forecast_of, show_forecast
 from pages.parts.navigation import show
 from pages.parts.progress import follow_run
-from pages.parts.state import FOLLOWED, current_run, start_run, store
+from pages.parts.state import FOLLOWED, SUITE, current_run, start_run, store
+
+SHOWN = "shown_suite"  # what the address named when the page was drawn last: another name comes from a link
 
 
 def main() -> None:
@@ -18,10 +21,15 @@ def main() -> None:
     st.title("Estimate affinities")
     rows = store().list("run")
     current_run(rows)
+    for problem in suite_problems():
+        st.warning(f"{problem} The Data page can remove it.", icon=":material/warning:")
+    follow_address()
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.caption(pick_preset())
-        config = checked(knobs.draw_knobs())
+        values = knobs.draw_knobs()
+        st.query_params[SUITE] = st.session_state[SHOWN] = values["suite"]
+        config = checked(values)
     with right:
         if config is not None:
             show_forecast(config)
@@ -35,6 +43,18 @@ def main() -> None:
         if config is not None:
             st.caption("The same on the command line:")
             st.code(command_line(config), language="bash", wrap_lines=True)
+
+
+def follow_address() -> None:
+    """Put the data set that a link names into its knob."""
+    asked = st.query_params.get(SUITE)
+    if asked in (None, st.session_state.get(SHOWN)):
+        return
+    infos = {info.name: info for info in suite_infos()}
+    if asked in infos:
+        knobs.choose_suite(infos[asked])
+    else:
+        st.warning(f"There is no data set `{asked.replace('`', '´')}` here; it may have been removed.")
 
 
 def pick_preset() -> str:

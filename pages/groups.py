@@ -7,7 +7,7 @@ from gradtag_core.config import METRIC_TITLES
 from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.gains import group_gains
 from pages.parts.charts import draw
-from pages.parts.groups_upload import matrix_of, pick_file
+from pages.parts.groups_upload import kept_matrix, matrix_of, pick_file
 from pages.parts.groups_view import Affinities, forget_k, show_groups
 from pages.parts.navigation import show
 from pages.parts.results import affinity_of
@@ -41,10 +41,10 @@ def usual_k(n_tasks: int) -> int:
 
 
 def of_file() -> None:
-    """Group the tasks of an uploaded matrix."""
+    """Group the tasks of a matrix that is uploaded here, or was on the Data page."""
     uploaded = pick_file()
-    if uploaded is not None:
-        matrix = matrix_of(uploaded)
+    matrix = matrix_of(uploaded) if uploaded is not None else kept_matrix()
+    if matrix is not None:
         show_groups(Affinities(matrix.key, matrix, usual_k(matrix.n_tasks)))
 
 

@@ -13,10 +13,12 @@ from gradtag_core.tasks.registry import suite_content
 from pages.parts.quantities import bytes_text, flops_text, seconds_text, times_text
 from pages.parts.state import store
 
+UNKNOWN_RATES = "Times are unknown until a first run of such a model has finished here."
+
 
 def forecast_of(config: RunConfig) -> tuple[Forecast, int]:
     """The forecast of a run and its number of subsets; raises `InvalidInput` for what does not fit."""
-    rates = tuple(sorted(measured_rates(store()).items()))
+    rates = tuple(sorted(measured_rates(store(), config).items()))
     return _forecast(config.model_dump_json(), rates, suite_content(config.suite))
 
 
@@ -54,7 +56,7 @@ def show_forecast(config: RunConfig) -> None:
     st.dataframe(stages, hide_index=True, width="stretch")
     st.caption(
         f"In all about **{seconds_text(found.seconds)}**. The features take {bytes_text(found.feature_bytes)} of "
-        f"memory for each base model. {source_of_rates('run')}"
+        "memory for each base model. " + (UNKNOWN_RATES if found.seconds is None else source_of_rates("run"))
     )
 
 

@@ -1,6 +1,7 @@
 """One widget per knob, made from its field in a configuration; and the form of a run."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -9,18 +10,30 @@ from pydantic import BaseModel
 
 from gradtag_core.config import METRIC_TITLES, PRESETS, RunConfig
 from gradtag_core.runs.stages import STAGE_TITLES
-from gradtag_core.tasks.registry import suite_infos
+from gradtag_core.tasks.registry import SuiteInfo, suite_infos
 
 MAIN = (
     "suite", "n_tasks", "model", "metric", "n_inits", "proj_dim", "proxies_per_task", "pairwise",
     "n_subsets", "subset_size", "n_groups", "rounding", "rounding_threshold", "truth",
 )  # fmt: skip
-ADVANCED = tuple(name for name in RunConfig.model_fields if name not in MAIN)
+TRANSFORMER = ("pretrained", "lora_rank", "trained_layers", "max_tokens")
+ADVANCED = tuple(name for name in RunConfig.model_fields if name not in (*MAIN, *TRANSFORMER))
 # What a preset leaves alone: it says how well to estimate, not what, nor where.
-NOT_PRESET = ("suite", "n_tasks", "model", "metric", "truth", "seed", "device", "memory", "threads")
+NOT_PRESET = (
+    "suite", "n_tasks", "model", *TRANSFORMER, "metric", "truth", "seed", "device", "memory", "threads",
+)  # fmt: skip
 CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
     "metric": METRIC_TITLES,
-    "model": {"automatic": "what suits the data", "sign": "SIGN", "mlp": "multilayer perceptron"},
+    "model": {
+        "automatic": "what suits the data",
+        "sign": "SIGN",
+        "mlp": "multilayer perceptron",
+        "cnn": "convolutional network",
+        "gcn": "GCN",
+        "sage": "GraphSAGE",
+        "gin": "GIN",
+        "transformer": "pretrained transformer",
+    },
     "projection": {
         "pca": "principal directions",
         "gaussian": "Gaussian",
@@ -34,6 +47,7 @@ CHOICE_TITLES: Mapping[str, Mapping[Any, str]] = {
 }
 EMPTY_MEANS = {
     "n_tasks": "all", "rounding_threshold": "searched", "memory": "no limit", "search_limit": "no limit",
+    "pretrained": "all-MiniLM-L6-v2",
 }  # fmt: skip
 DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
 SAVED = "knob_values"
@@ -51,6 +65,15 @@ def fill(values: Mapping[str, Any], preset: str = CUSTOM) -> None:
         st.session_state.pop(_key(name), None)
 
 
+def choose_suite(info: SuiteInfo) -> None:
+    """Set the data set; knobs that count its tasks come down to what it has."""
+    saved, most = _saved(), max(2, info.n_tasks - 1)
+    fitted = {name: most for name in ("subset_size", "n_groups") if (saved[name] or 0) > most}
+    if (saved["n_tasks"] or 0) > info.n_tasks:
+        fitted["n_tasks"] = info.n_tasks
+    fill({"suite": info.name, **fitted}, CUSTOM if fitted else st.session_state.get("preset", DEFAULT))
+
+
 def fill_from_preset() -> None:
     """Set the knobs as the chosen preset says; "custom" changes nothing."""
     preset = st.session_state["preset"]
@@ -61,15 +84,27 @@ def fill_from_preset() -> None:
 
 def draw_knobs() -> dict[str, Any]:
     """Draw every knob and return the values, not checked yet; leaving the page does not lose them."""
-    values = {}
+    values: dict[str, Any] = {}
     with st.grid(min_column_width=200, vertical_alignment="bottom"):
         for name in MAIN:
             values[name] = _draw(name, values)
+    if _is_transformer(values):
+        with (
+            st.expander("Pretrained transformer"),
+            st.grid(min_column_width=200, vertical_alignment="bottom"),
+        ):
+            for name in TRANSFORMER:
+                values[name] = _draw(name, values)
     with st.expander("Advanced"), st.grid(min_column_width=200, vertical_alignment="bottom"):
         for name in ADVANCED:
             values[name] = _draw(name, values)
-    st.session_state[SAVED] = values
+    st.session_state[SAVED] = {**_saved(), **values}
     return values
+
+
+def _is_transformer(values: Mapping[str, Any]) -> bool:
+    suited = {info.name: info.default_model for info in suite_infos()}
+    return (values["model"] or suited[values["suite"]]) == "transformer"
 
 
 def help_text(name: str, config: type[BaseModel] = RunConfig) -> str:
@@ -103,7 +138,7 @@ def _draw(name: str, earlier: Mapping[str, Any]) -> Any:
     )
     common: dict[str, Any] = {"key": key, "help": help_text(name), "on_change": _mark_custom, "disabled": off}
     value = widget(name)(label(name), **common)
-    return None if value == AUTOMATIC or (off and name == "rounding_threshold") else value
+    return None if value in (AUTOMATIC, "") or (off and name == "rounding_threshold") else value
 
 
 def first_value(name: str, value: Any, config: type[BaseModel] = RunConfig) -> Any:
@@ -123,7 +158,7 @@ def widget(name: str, config: type[BaseModel] = RunConfig) -> Callable[..., Any]
     if kind is bool:
         return st.toggle
     if kind is str:
-        return st.text_input
+        return partial(st.text_input, placeholder=EMPTY_MEANS.get(name))
     number: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(name, config), "format": "%g"}
     if optional:
         number |= {"value": None, "placeholder": EMPTY_MEANS.get(name, AUTOMATIC)}

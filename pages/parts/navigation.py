@@ -18,6 +18,7 @@ def navigate() -> st.Page:
     return st.navigation(
         [
             st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
+            st.Page("pages/data.py", title="Data", icon=":material/table_chart:"),
             st.Page("pages/estimate.py", title="Estimate", icon=":material/play_circle:"),
             st.Page("pages/affinity.py", title="Affinity", icon=":material/grid_on:"),
             st.Page("pages/groups.py", title="Groups", icon=":material/workspaces:"),

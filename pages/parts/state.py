@@ -15,6 +15,7 @@ from gradtag_core.study_config import StudyConfig
 
 CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study"}
 FOLLOWED = "followed_run"
+SUITE = "suite"  # a data set in the address
 PAGES: Mapping[RunKind, tuple[str, str]] = {
     "run": ("pages/affinity.py", "Affinity"),
     "study": ("pages/pareto.py", "Pareto"),

@@ -14,7 +14,7 @@ from gradtag_core.config import METRICS, make_config
 from gradtag_core.cost import Cost
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.runs import start
-from gradtag_core.runs.command import command_line
+from gradtag_core.runs.command import call_in_code, command_line
 from gradtag_core.runs.record import GroupScores, RunRecord, Summary
 from gradtag_core.runs.row import RunRow, RunState
 from gradtag_core.runs.stages import STAGES
@@ -65,11 +65,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
 def make_run(store: RunStore) -> Callable[..., RunRow]:
     """Makes a run whose tasks help each other within the groups of LABELS, in every metric."""
 
-    def made(*, truth: bool = False, groups: bool = True, state: RunState = "done") -> RunRow:
+    def made(
+        *, truth: bool = False, groups: bool = True, state: RunState = "done", in_code: bool = False
+    ) -> RunRow:
         config = make_config(
             "quick", suite="yeast", n_tasks=len(NAMES), truth=15 if truth else 0, metric="average_precision"
         )
-        row = store.create(config.model_dump(), "a run", "yeast", command_line(config))
+        command = call_in_code(config, "mine") if in_code else command_line(config)
+        row = store.create(config.model_dump(), "a run", "yeast", command)
         if state != "queued":
             store.mark_running(row.id, os.getpid())
         if state in ("queued", "running"):

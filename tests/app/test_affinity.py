@@ -34,6 +34,15 @@ def test_without_truth_the_page_says_how_to_get_it_and_leads_there(open_page, ma
     assert values["knob_n_tasks"] == 6
 
 
+def test_without_truth_a_run_made_in_code_is_to_be_called_again_there(open_page, make_run):
+    make_run(in_code=True)
+    page = open_page("affinity")
+    (told,) = (text.value for text in page.markdown if "It began in code" in text.value)
+    assert "`gradtag_core.run`" in told and "`truth=36`" in told
+    assert not page.code
+    assert "Estimate with real training" not in [button.label for button in page.button]
+
+
 def test_all_maps_share_their_order_and_range(open_page, make_run):
     make_run(truth=True)
     page = open_page("affinity")

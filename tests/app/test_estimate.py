@@ -21,10 +21,13 @@ def page(open_page):
 
 
 def test_every_parameter_has_a_widget_with_its_help_and_default(page):
+    keys = {found.key for kind in TYPED for found in getattr(page, kind)}
+    assert not keys & {f"knob_{name}" for name in knobs.TRANSFORMER}
+    widget(page, "model").select("transformer").run()
     for name, field in RunConfig.model_fields.items():
         found = widget(page, name)
         assert found.help.startswith(field.description)
-        assert found.value == (knobs.AUTOMATIC if name == "model" else field.default)
+        assert found.value == ("transformer" if name == "model" else field.default)
     assert "Symbol: α." in widget(page, "subset_size").help
     assert "section 5.2.2" in widget(page, "subset_size").help
 

@@ -82,3 +82,12 @@ def test_the_command_and_the_log_are_shown(panel, store):
     row, page = panel(state="failed")
     assert page.code[-1].value == row.command
     assert page.button[0].label == "Resume"
+
+
+@pytest.mark.parametrize("state", ["cancelled", "failed"])
+def test_a_run_made_in_code_is_not_resumed_here(panel, state):
+    row, page = panel(state=state, in_code=True)
+    assert "Resume" not in [button.label for button in page.button]
+    assert any("call `gradtag_core.run` again there" in text.value for text in page.markdown)
+    assert page.caption[-1].value == "The call that repeats this run, in the code where it began:"
+    assert (page.code[-1].value, page.code[-1].language) == (row.command, "python")
