@@ -22,6 +22,8 @@ from gradtag_core.grouping.result import Grouping
 from gradtag_core.methods.protocol import Setting
 from gradtag_core.methods.random_groups import random_groups
 from gradtag_core.methods.trained_groups import train_groups
+from gradtag_core.models.encoder import EncoderArchitecture
+from gradtag_core.models.families import model_kind
 from gradtag_core.progress import Reporter
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import make_plan
@@ -127,8 +129,10 @@ class Ablation:
     def setting(self, seed: int, n_groups: int | None = None) -> Setting:
         """What a method is given at one seed."""
         units = self.bench(seed).units
+        model = units.plan.config.model or model_kind(None, self.suite)
+        architecture = EncoderArchitecture.of(model, self.suite, self.config.width)
         return Setting(
-            self.suite, units.plan.architecture, units.recipe(self.config.epochs), units.device,
+            self.suite, architecture, units.recipe(self.config.epochs), units.device,
             n_groups or self.n_groups, seed * SEED_STEP + JUDGED, self.metric, reporter=self.reporter,
         )  # fmt: skip
 

@@ -72,10 +72,9 @@ def diverse_suite(names: tuple[str, ...] = FAMILIES) -> TaskSuite:
     """The tasks of several tables as one suite: no example is labelled for tasks of two families; inputs are filled
     up with zeros to one length, which shows a model where an example comes from."""
     suites = [load_suite(name) for name in names]
-    width = max(suite.inputs.shape[1] for suite in suites)
-    inputs = np.concatenate([
-        np.pad(suite.inputs, ((0, 0), (0, width - suite.inputs.shape[1]))) for suite in suites
-    ])  # fmt: skip
+    tables = [suite.inputs.reshape(suite.n_examples, -1) for suite in suites]
+    width = max(table.shape[1] for table in tables)
+    inputs = np.concatenate([np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table in tables])
     n_tasks, starts = sum(suite.n_tasks for suite in suites), np.cumsum([0, *(s.n_examples for s in suites)])
     labels = np.full((len(inputs), n_tasks), UNLABELLED, dtype=np.int8)
     column = 0

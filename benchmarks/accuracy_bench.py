@@ -154,7 +154,7 @@ class Bench:
     ) -> Trainings:
         plan = self.plan
         width = width or plan.proxy_architecture.width
-        trainer = Trainer(self.suite, replace(plan.architecture, width=width), self.units.device)
+        trainer = Trainer(self.suite, plan.architecture.small(width), self.units.device)
         rate = self.config.learning_rate * (plan.architecture.width / width) ** exponent
         recipe = replace(self.units.recipe(self.config.epochs), learning_rate=rate)
         title = f"Small models, width {width}, learning rate {rate:.3g}"

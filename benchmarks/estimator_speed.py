@@ -139,7 +139,7 @@ class Race:
         """One forward and backward pass over the training rows in batches, as a training would make it."""
         model = self.base.build(self.device)
         parameters, rows = list(model.parameters()), self.rows["train"]
-        inputs = torch.from_numpy(self.plan.suite.inputs)
+        inputs = self.trainer.inputs
         for batch in torch.arange(len(rows)).split(PASS_ROWS):
             example, task = (torch.from_numpy(part)[batch] for part in (rows.example, rows.task))
             labels = torch.from_numpy(rows.label)[batch].to(self.device)

@@ -53,12 +53,12 @@ def measure(kind: Any, share: float, budget: int) -> dict[str, Any]:
     from gradtag_core.cost import Cost, peak_resident_bytes
     from gradtag_core.gradients.features import Featurizer
     from gradtag_core.gradients.projection import make_projection
-    from gradtag_core.models.architecture import Architecture
+    from gradtag_core.models.encoder import EncoderArchitecture
     from gradtag_core.tasks.suite import Rows
     from gradtag_core.training.trainer import BaseModel
 
     suite = synthetic_suite()
-    architecture = Architecture("sign", (4, 128), 256, N_TASKS)
+    architecture = EncoderArchitecture("sign", (4, 128), 256, N_TASKS)
     base = BaseModel(architecture, architecture.build(0).state_dict(), 0, Cost())
     rows = suite.rows("train")
     kept = rows.example < share * N_EXAMPLES
