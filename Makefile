@@ -9,8 +9,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-ver
 
 # A stamp carries the checksum of what was installed, so a change of branch installs again and a touch does not.
 checksum = $(shell cat $(1) | cksum | cut -d ' ' -f 1)
-APP_STAMP := $(VENV)/.installed-app-$(call checksum,requirements.txt)
-DEV_STAMP := $(VENV)/.installed-dev-$(call checksum,requirements.txt requirements-dev.txt)
+APP_STAMP := $(VENV)/.installed-app-$(call checksum,requirements.txt requirements-text.txt)
+DEV_STAMP := $(VENV)/.installed-dev-$(call checksum,requirements.txt requirements-text.txt requirements-dev.txt)
 # Left behind by an install that was cut short.
 UNFINISHED := $(VENV)/.unfinished
 
@@ -58,10 +58,12 @@ $(APP_STAMP):
 	$(prepare_venv)
 	@echo "Installing what the app needs into $(VENV) (once, a few minutes) ..."
 	@$(PIP_INSTALL) -r requirements.txt
+	@$(PIP_INSTALL) --no-deps -r requirements-text.txt
 	@rm -f $(UNFINISHED) && touch $@
 
 $(DEV_STAMP):
 	$(prepare_venv)
 	@echo "Installing what the app and the tests need into $(VENV) (once, a few minutes) ..."
 	@$(PIP_INSTALL) -r requirements-dev.txt
+	@$(PIP_INSTALL) --no-deps -r requirements-text.txt
 	@rm -f $(UNFINISHED) && touch $(APP_STAMP) $@

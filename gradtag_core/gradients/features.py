@@ -1,9 +1,10 @@
-"""Projected gradients of every (example, task) row at a base model."""
+"""Projected gradients of every output of every (example, task) row at a base model."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,25 +16,28 @@ from gradtag_core.errors import GradTagError, InvalidInput, quoted
 from gradtag_core.gradients.identity import kernel_of
 from gradtag_core.gradients.memory import MemoryPlan, Table, pass_bytes
 from gradtag_core.gradients.parameters import ParameterChoice
+from gradtag_core.gradients.passes import logits_and_pieces_by_passes
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces, unsupported_layers
 from gradtag_core.gradients.pieces import Pieces
 from gradtag_core.gradients.projection import Projection
+from gradtag_core.models.architecture import spent_flops
 from gradtag_core.progress import Reporter
-from gradtag_core.tasks.suite import Rows, TaskSuite
+from gradtag_core.tasks.suite import Rows, TaskKind, TaskSuite
 from gradtag_core.training.trainer import BaseModel
 
-EXAMPLES_AT_ONCE = 512
 FIT_ROWS = 2048  # training rows that a data-dependent projection is fitted to
 ROWS_READ_AT_ONCE = 2**14
 
 
 @dataclass(frozen=True)
 class GradientFeatures:
-    """The linearised model on some rows: logit(θ) ≈ `logits` + `projected` · w for θ = θ* + P w.
+    """The linearised model on some rows: output(θ) ≈ `logits` + `projected` · w for θ = θ* + P w.
 
-    `rows` (R rows), `logits` (R,), `projected` (R, d), both float32, on the CPU; φ = Pᵀ ∇ logit; `projected` is
-    mapped from a file where it exceeds its share of a memory budget. `gradient_energy` is the mean of ‖∇ logit‖² over
-    the rows, before projection. `warnings` say what was computed in a slower way than it could be.
+    `logits` (K,), `projected` (K, d), both float32, on the CPU; φ = Pᵀ ∇ output. K entries: one for each output of the
+    row's task (`kinds`, `outputs` by task; empty: all binary, with one output each), task after task, row after row,
+    output after output; one per row where all tasks have one output. `projected` is mapped from a file where it
+    exceeds its share of a memory budget. `gradient_energy` is the mean of ‖∇ output‖² over the entries, before
+    projection. `warnings` say what was computed in a slower way than it could be.
     """
 
     rows: Rows
@@ -42,6 +46,30 @@ class GradientFeatures:
     gradient_energy: float
     cost: Cost
     warnings: tuple[str, ...] = ()
+    kinds: tuple[TaskKind, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+    def kind(self, task: int) -> TaskKind:
+        return self.kinds[task] if self.kinds else "binary"
+
+    def n_outputs(self, task: int) -> int:
+        return self.outputs[task] if self.outputs else 1
+
+    def of_task(self, task: int) -> slice:
+        """Where the entries of one task stand; they are contiguous."""
+        rows = self.rows.of_task(task)
+        return slice(int(self._starts[rows.start]), int(self._starts[rows.stop]))
+
+    @property
+    def entry_rows(self) -> np.ndarray:
+        """The row of each entry: (K,)."""
+        return np.repeat(np.arange(len(self.rows)), np.diff(self._starts))
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        """Where the entries of each row begin, and where the last end: (R + 1,)."""
+        counts = np.array(self.outputs)[self.rows.task] if self.outputs else np.ones(len(self.rows), np.int64)
+        return np.concatenate([[0], counts.cumsum()])
 
     @property
     def captured_energy(self) -> float:
@@ -73,40 +101,47 @@ class Featurizer:
         self._memory_budget = memory_budget
         self._folder = folder
         self._model = base.build(device)
-        self._inputs = torch.from_numpy(suite.inputs)
         architecture = base.architecture
-        self._passes = architecture.forward_flops(suite.n_tasks) + architecture.backward_flops(suite.n_tasks)
+        self._inputs = architecture.inputs_of(suite)
+        n_heads = architecture.n_outputs(range(suite.n_tasks))
+        self._forward, self._backward = (
+            architecture.forward_flops(n_heads),
+            architecture.backward_flops(n_heads),
+        )
 
     def fit(self, rows: Rows, seed: int) -> Cost:
         """Fit a projection that depends on data to (a sample of) the training rows; others cost nothing.
 
         Raises `InvalidInput` when the memory budget is too small.
         """
-        plan = self._plan(rows)
+        entries = self._entries(rows)
+        plan = self._plan(entries)
         if not self.projection.depends_on_data:
             return Cost()
-        sample = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:FIT_ROWS]
-        batches = _batches(torch.from_numpy(rows.example)[sample], len(sample), self._most_rows(plan))
+        generator = torch.Generator().manual_seed(seed)
+        sample = torch.randperm(len(entries.example), generator=generator)[:FIT_ROWS]
+        batches = _batches(entries.example[sample], len(sample), self._most_rows(plan))
         with measure() as meter:
             gradients = _Gradients(
-                lambda batch: self._gradients(rows, sample[batch], meter)[1:], list(batches)
+                lambda batch: self._gradients(entries, sample[batch], meter)[1:], list(batches)
             )
             meter.flops += self.projection.fit(gradients)
         return meter.cost
 
     def featurize(self, rows: Rows) -> GradientFeatures:
-        """Logits and projected gradients of `rows`.
+        """Logits and projected gradients of `rows`, one of each per output of their tasks.
 
         Raises `GradTagError` when a gradient is not finite (the base model diverged), `InvalidInput` when the memory
         budget is too small.
         """
-        plan = self._plan(rows)
-        logits = torch.empty(len(rows))
-        projected = self._table(len(rows), self.projection.dim, plan)
+        entries = self._entries(rows)
+        n_entries, plan = len(entries.example), self._plan(entries)
+        logits = torch.empty(n_entries)
+        projected = self._table(n_entries, self.projection.dim, plan)
         energy = 0.0
         with measure() as meter:
-            for batch in self._batches(rows, self._most_rows(plan)):
-                batch_logits, pieces, groups = self._gradients(rows, batch, meter)
+            for batch in self._batches(entries, self._most_rows(plan)):
+                batch_logits, pieces, groups = self._gradients(entries, batch, meter)
                 batch_projected, flops = self.projection.project(pieces, groups)
                 if not torch.isfinite(batch_projected).all():
                     raise self._diverged("It has projected gradients that are not finite.")
@@ -114,23 +149,28 @@ class Featurizer:
                 projected.write(batch, batch_projected.cpu())
                 energy += float(sum(layer.squared_norms().double().sum() for layer in pieces))
                 meter.flops += flops
-        return GradientFeatures(rows, logits, projected.values, energy / len(rows), meter.cost, self.warnings)
+        return GradientFeatures(
+            rows, logits, projected.values, energy / n_entries, meter.cost, self.warnings, self._suite.kinds,
+            self.base.architecture.outputs,
+        )  # fmt: skip
 
     def kernel(self, rows: Rows, others: Rows) -> tuple[Tensor, Cost]:
-        """The inner products of the gradients themselves, whatever the projection: (rows, others), float32.
+        """The inner products of the gradients themselves, whatever the projection: (entries, entries of the others),
+        float32.
 
         Computed by blocks, and kept in a file where the features would be. Raises as `featurize` does.
         """
-        plan = self._plan(others)
-        found = self._table(len(rows), len(others), plan)
+        entries, other_entries = self._entries(rows), self._entries(others)
+        n_others, plan = len(other_entries.example), self._plan(other_entries)
+        found = self._table(len(entries.example), n_others, plan)
         most = self._most_rows(plan)
-        lines = min(most, max(1, plan.batch_bytes // (4 * len(others))))
+        lines = min(most, max(1, plan.batch_bytes // (4 * n_others)))
         with measure() as meter:
-            for batch in self._batches(rows, lines):
-                pieces = self._gradients(rows, batch, meter)[1]
-                line = torch.empty(len(batch), len(others))
-                for other in self._batches(others, most):
-                    other_pieces = self._gradients(others, other, meter)[1]
+            for batch in self._batches(entries, lines):
+                pieces = self._gradients(entries, batch, meter)[1]
+                line = torch.empty(len(batch), n_others)
+                for other in self._batches(other_entries, most):
+                    other_pieces = self._gradients(other_entries, other, meter)[1]
                     with FlopCounterMode(display=False) as counter:
                         line[:, other] = kernel_of(pieces, other_pieces).cpu()
                     meter.flops += counter.get_total_flops()
@@ -140,26 +180,46 @@ class Featurizer:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """One sentence where layers have gradients that had to be written out row by row."""
-        slow = unsupported_layers(self._model, self._parameters, self._inputs[:1].to(self._device))
+        first = self._inputs[torch.tensor([0])].to(self._device)
+        slow = unsupported_layers(self._model, self._parameters, first)
         if not slow:
             return ()
         return (f"Gradients of {quoted(slow)} were taken row by row, which is slow and needs much memory.",)
 
-    def _batches(self, rows: Rows, most_rows: int) -> Iterator[Tensor]:
-        return _batches(torch.from_numpy(rows.example), EXAMPLES_AT_ONCE, most_rows)
+    def _entries(self, rows: Rows) -> "_Entries":
+        outputs = np.array(self.base.architecture.outputs)
+        counts, first = outputs[rows.task], (outputs.cumsum() - outputs)[rows.task]
+        place = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+        example, column = np.repeat(rows.example, counts), np.repeat(first, counts) + place
+        return _Entries(torch.from_numpy(example), torch.from_numpy(column))
 
-    def _gradients(self, rows: Rows, batch: Tensor, meter: Meter) -> tuple[Tensor, list[Pieces], RowGroups]:
-        """Logits, pieces and groups of the rows `batch`, which are sorted by example."""
+    def _batches(self, entries: "_Entries", most_rows: int) -> Iterator[Tensor]:
+        return _batches(entries.example, self.base.architecture.examples_at_once, most_rows)
+
+    def _gradients(
+        self, entries: "_Entries", batch: Tensor, meter: Meter
+    ) -> tuple[Tensor, list[Pieces], RowGroups]:
+        """Logits, pieces and groups of the entries `batch`, which are sorted by example."""
         self._reporter.check()
-        example, task = (torch.from_numpy(part)[batch] for part in (rows.example, rows.task))
-        logits, pieces = self._pass(example, task)
-        meter.flops += len(batch) * self._passes
-        return logits, pieces, RowGroups.of(example.to(self._device))
+        example, column = entries.example[batch], entries.column[batch]
+        before = spent_flops(self._inputs)
+        logits, pieces = self._pass(example, column)
+        meter.flops += spent_flops(self._inputs) - before
+        groups = RowGroups.of(example.to(self._device))
+        n_forward = len(groups.first) if self.base.architecture.examples_per_pass else len(batch)
+        meter.flops += n_forward * self._forward + len(batch) * self._backward
+        return logits, pieces, groups
 
-    def _pass(self, example: Tensor, task: Tensor) -> tuple[Tensor, list[Pieces]]:
-        inputs = self._inputs[example].to(self._device)
+    def _pass(self, example: Tensor, column: Tensor) -> tuple[Tensor, list[Pieces]]:
+        model, most = self._model, self.base.architecture.examples_per_pass
+        column = column.to(self._device)
         try:
-            return logits_and_pieces(self._model, inputs, task.to(self._device), self._parameters)
+            if most:
+                return logits_and_pieces_by_passes(
+                    model, self._inputs, example, column, most, self._parameters
+                )
+            inputs = self._inputs[example].to(self._device)
+            return logits_and_pieces(model, inputs, column, self._parameters)
         except InvalidInput:
             raise
         except GradTagError as error:
@@ -176,15 +236,14 @@ class Featurizer:
         example = torch.zeros(1, dtype=torch.long)
         return self._pass(example, example)[1], RowGroups.of(example.to(self._device))
 
-    def _plan(self, rows: Rows) -> MemoryPlan:
-        """How memory is shared out for work on these rows; every example must fit a batch with its rows."""
+    def _plan(self, entries: "_Entries") -> MemoryPlan:
+        """How memory is shared out for work on these entries; every example must fit a batch with its own."""
         pieces = self._one_row[0]
         if not self.projection.depends_on_data:
             self.projection.fit([self._one_row])
         per_row = pass_bytes(pieces)
-        most = int(np.unique(rows.example, return_counts=True)[1].max())
-        suite = self._suite
-        data = sum(part.nbytes for part in (suite.inputs, suite.labels, suite.order, rows.example, rows.task))
+        most = int(entries.example.unique(return_counts=True)[1].max())
+        data = sum(part.nbytes for part in (self._inputs, self._suite.labels, self._suite.order, *entries))
         model = 2 * sum(part.nbytes for part in self.base.weights.values())
         least = most * per_row + self.projection.working_bytes(pieces, most)
         plan = MemoryPlan.of(self._memory_budget, data + model, least)
@@ -200,6 +259,13 @@ class Featurizer:
     def _table(self, n_rows: int, n_columns: int, plan: MemoryPlan) -> Table:
         limit = plan.feature_bytes
         return Table((n_rows, n_columns), limit is not None and 4 * n_rows * n_columns > limit, self._folder)
+
+
+class _Entries(NamedTuple):
+    """Outputs of rows: their example and their column among the outputs of the model, (K,) each."""
+
+    example: Tensor
+    column: Tensor
 
 
 class _Gradients:

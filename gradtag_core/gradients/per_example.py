@@ -63,18 +63,20 @@ Owners = dict[nn.Module, dict[str, str]]
 
 
 def logits_and_pieces(
-    model: nn.Module, inputs: Tensor, tasks: Tensor, parameters: ParameterChoice = "all"
-) -> tuple[Tensor, list[Pieces]]:
+    model: nn.Module, inputs: Tensor, tasks: Tensor, parameters: ParameterChoice = "all",
+    groups: RowGroups | None = None,
+) -> tuple[Tensor, list[Pieces]]:  # fmt: skip
     """The logit of task `tasks[r]` for each row r, and its gradient: pieces that cover the chosen parameters in order.
 
-    `inputs` (R, ...), `tasks` (R,) -> logits (R,). The gradients of layers that `unsupported_layers` names are exact
-    too, but slow and written out. Raises `InvalidInput` when rows mix or the logits do not depend on the chosen
-    parameters, `GradTagError` when a gradient is not finite.
+    `inputs` (R, ...), `tasks` (R,) -> logits (R,). Given `groups`, `inputs` (G, ...) has each example once: its rows
+    share one forward pass, and there are as many backward passes as the example with most rows has. The gradients of
+    layers that `unsupported_layers` names are exact too, but slow and written out. Raises `InvalidInput` when rows mix
+    or the logits do not depend on the chosen parameters, `GradTagError` when a gradient is not finite.
     """
     chosen = choose_parameters(model, parameters)
-    logits, parts, unseen = _backward(model, chosen, inputs, tasks)
+    logits, parts, unseen = _backward(model, chosen, inputs, tasks, groups)
     if unseen:
-        values = explicit_gradients(model, unseen, inputs, tasks)
+        values = explicit_gradients(model, unseen, inputs[groups.group] if groups else inputs, tasks)
         parts |= {name: [ExplicitPieces(0, values[name])] for name in unseen}
     pieces = [
         (layer or type(model).__name__, piece)
@@ -103,12 +105,13 @@ def unsupported_layers(
 
 
 def _backward(
-    model: nn.Module, chosen: ChosenParameters, inputs: Tensor, tasks: Tensor
+    model: nn.Module, chosen: ChosenParameters, inputs: Tensor, tasks: Tensor, groups: RowGroups | None = None
 ) -> tuple[Tensor, dict[str, list[Pieces]], list[str]]:
     """Logits (R,); by parameter name its gradient as parts at offset 0, one per use; the parameters that are used in
     other ways than the hooks see, whose parts are not all there."""
     _require_separate_rows(model)
-    if len(inputs) == 0 or len(inputs) != len(tasks):
+    groups = groups or RowGroups.of(torch.arange(len(tasks), device=tasks.device))
+    if len(inputs) == 0 or len(inputs) != len(groups.first):
         raise InvalidInput(
             "`inputs` and `tasks` must have one entry per row, and one row at least; "
             f"they have {len(inputs)} and {len(tasks)}."
@@ -116,7 +119,7 @@ def _backward(
     owners = _owners(model, chosen)
     with torch.enable_grad():
         outputs, calls = _forward(model, owners, inputs)
-        logits = outputs.gather(1, tasks[:, None]).squeeze(1)
+        logits = outputs[groups.group, tasks]
         uses = _uses(logits, chosen)
         if not uses:
             raise InvalidInput(
@@ -124,7 +127,7 @@ def _backward(
                 f"those of {type(model).__name__} do not."
             )
         edges = [call.output for call in calls if call.output is not None]
-        gradients = iter(torch.autograd.grad(logits.sum(), edges, allow_unused=True) if edges else ())
+        gradients = iter(_edge_gradients(outputs, edges, tasks, groups))
     by_row = _layers_by_row(model, owners, inputs, calls)
     parts: dict[str, list[Pieces]] = defaultdict(list)
     for call in calls:
@@ -132,9 +135,42 @@ def _backward(
         if gradient is None or call.layer not in by_row:
             continue
         own = {local: name for local, name in owners[call.layer].items() if local in ("weight", "bias")}
-        for local, piece in layer_pieces(call.layer, call.inputs, gradient, list(own)).items():
+        seen = call.inputs if len(gradient) == len(call.inputs) else call.inputs[groups.group]
+        for local, piece in layer_pieces(call.layer, seen, gradient, list(own)).items():
             parts[own[local]].append(piece)
     return logits.detach(), parts, [name for name in chosen.names if len(parts[name]) != uses[name]]
+
+
+def _edge_gradients(
+    outputs: Tensor, edges: Sequence[GradientEdge], tasks: Tensor, groups: RowGroups
+) -> list[Tensor | None]:
+    """The gradient of each row's logit at each edge: (R, ...). One backward pass takes one row of every example."""
+    if not edges:
+        return []
+    logits = outputs[groups.group, tasks]
+    passes = []
+    n_slots = groups.shape[1]
+    for slot in range(n_slots):
+        rows = (groups.slot == slot).nonzero().squeeze(1)
+        passes.append(
+            (
+                rows,
+                torch.autograd.grad(
+                    logits[rows].sum(), edges, retain_graph=slot < n_slots - 1, allow_unused=True
+                ),
+            )
+        )
+    if n_slots == 1:
+        return list(passes[0][1])
+    found: list[Tensor | None] = []
+    for parts in zip(*(gradients for _, gradients in passes), strict=True):
+        known = [part for part in parts if part is not None]
+        total = known[0].new_zeros(len(tasks), *known[0].shape[1:]) if known else None
+        for (rows, _), part in zip(passes, parts, strict=True):
+            if total is not None and part is not None:
+                total[rows] = part[groups.group[rows]]
+        found.append(total)
+    return found
 
 
 def _owners(model: nn.Module, chosen: ChosenParameters) -> Owners:

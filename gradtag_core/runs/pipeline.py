@@ -100,7 +100,8 @@ class Pipeline:
         self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
         features = self._track("featurize", seeds, units.features_facts)
         energy = float(np.mean([captured for _, captured, _ in features]))
-        self._warnings = tuple(dict.fromkeys(warning for *_, found in features for warning in found))
+        found = [*self.plan.architecture.warnings, *(warning for *_, own in features for warning in own)]
+        self._warnings = tuple(dict.fromkeys(found))
         self.record.write_summary(replace(self.record.summary, captured_energy=energy))
         self._charge("featurize", [cost for cost, *_ in features])
         parts = self._track("regress", seeds, units.estimated)

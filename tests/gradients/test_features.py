@@ -11,12 +11,13 @@ from gradtag_core.config import ProjectionKind
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients import features as module
 from gradtag_core.gradients import memory
-from gradtag_core.gradients.features import Featurizer
+from gradtag_core.gradients.features import Featurizer, GradientFeatures
 from gradtag_core.gradients.projection import make_projection
-from gradtag_core.models.architecture import Architecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.tasks.suite import Rows, SplitRule, TaskSuite
 from gradtag_core.training.trainer import Recipe, Trainer
 from tests.gradients.plain_loop import N_TASKS, loop_gradients, multitask
+from tests.mixed_suites import mixed_suite
 
 CPU = torch.device("cpu")
 KINDS: tuple[ProjectionKind, ...] = get_args(ProjectionKind)
@@ -24,7 +25,7 @@ KINDS: tuple[ProjectionKind, ...] = get_args(ProjectionKind)
 
 @pytest.fixture
 def base(small_suite):
-    architecture = Architecture("mlp", small_suite.inputs.shape[1:], 8, small_suite.n_tasks)
+    architecture = EncoderArchitecture("mlp", small_suite.inputs.shape[1:], 8, small_suite.n_tasks)
     return Trainer(small_suite, architecture, CPU).fit(
         range(small_suite.n_tasks), Recipe(2, 0.01, 16, "rows"), 0
     )
@@ -40,7 +41,7 @@ def featurize(suite, base, rows, kind: ProjectionKind = "pca", dim=12, **options
 def test_the_batch_size_does_not_matter(small_suite, base, kind, monkeypatch):
     rows = small_suite.rows("train")
     whole = featurize(small_suite, base, rows, kind)
-    monkeypatch.setattr(module, "EXAMPLES_AT_ONCE", 3)
+    monkeypatch.setattr(EncoderArchitecture, "examples_at_once", 3)
     parts = featurize(small_suite, base, rows, kind)
     torch.testing.assert_close(parts.projected, whole.projected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(parts.logits, whole.logits)
@@ -114,7 +115,7 @@ def test_the_kernel_is_that_of_the_written_out_gradients(small_suite, base, monk
     rows, others = small_suite.rows("train"), small_suite.rows("validation")
     left, right = (featurize(small_suite, base, part, "identity").projected for part in (rows, others))
     assert left.shape[1] == base.architecture.n_parameters
-    monkeypatch.setattr(module, "EXAMPLES_AT_ONCE", 7)
+    monkeypatch.setattr(EncoderArchitecture, "examples_at_once", 7)
     featurizer = Featurizer(small_suite, base, make_projection("identity", 1, 0), CPU, folder=tmp_path)
     kernel, cost = featurizer.kernel(rows, others)
     torch.testing.assert_close(kernel, left @ right.T, rtol=1e-4, atol=1e-4)
@@ -241,3 +242,55 @@ def test_features_of_tied_weights_are_those_of_the_plain_loop(base, kind, monkey
     torch.testing.assert_close(kernel, expected @ expected.T, rtol=1e-3, atol=1e-4)
     if kind in ("pca", "identity"):  # as many dimensions as rows leave nothing out
         torch.testing.assert_close(found.projected @ found.projected.T, kernel, rtol=1e-3, atol=1e-3)
+
+
+@pytest.fixture
+def mixed():
+    """A suite with tasks of every kind, and a base model."""
+    suite = mixed_suite(unlabelled=0.1)
+    architecture = EncoderArchitecture.of("mlp", suite, 8)
+    return suite, Trainer(suite, architecture, CPU).fit(range(4), Recipe(2, 0.01, 16, "rows"), 0)
+
+
+def entries_of(features):
+    """The example and the column of each entry, written out."""
+    starts = np.cumsum([0, *features.outputs])
+    return [
+        (int(example), int(starts[task]) + place)
+        for example, task in zip(features.rows.example, features.rows.task, strict=True)
+        for place in range(features.outputs[task])
+    ]
+
+
+@pytest.mark.parametrize("kind", ["identity", "gaussian", "pca"])
+def test_each_output_of_a_row_has_a_gradient(mixed, kind):
+    suite, base = mixed
+    rows = suite.rows("train")
+    found = featurize(suite, base, rows, kind, 20)
+    assert (found.kinds, found.outputs) == (suite.kinds, (1, 3, 1, 1))
+    example, column = map(torch.tensor, zip(*entries_of(found), strict=True))
+    model, inputs = base.build(CPU), torch.from_numpy(suite.inputs)
+    torch.testing.assert_close(found.logits, model(inputs).detach()[example, column])
+    gradients = loop_gradients(model, inputs[example], column)
+    assert found.gradient_energy == pytest.approx(float(gradients.square().sum(1).mean()), rel=1e-4)
+    featurizer = Featurizer(suite, base, make_projection(kind, 20, seed=0), CPU)
+    featurizer.fit(rows, 0)
+    matrix = featurizer.projection.lift(torch.eye(featurizer.projection.dim)).T
+    torch.testing.assert_close(found.projected, gradients @ matrix, rtol=1e-3, atol=1e-4)
+    kernel = featurizer.kernel(rows, suite.rows("validation"))[0]
+    others = featurize(suite, base, suite.rows("validation"), "identity").projected
+    torch.testing.assert_close(kernel, gradients @ others.T, rtol=1e-3, atol=1e-4)
+
+
+def test_entries_are_told_by_task_and_by_row(mixed):
+    suite, base = mixed
+    found = featurize(suite, base, suite.rows("train"))
+    task_of_entry = np.repeat(found.rows.task, np.array(found.outputs)[found.rows.task])
+    np.testing.assert_array_equal(found.rows.task[found.entry_rows], task_of_entry)
+    for task in range(4):
+        np.testing.assert_array_equal(
+            np.arange(len(found.logits))[found.of_task(task)], np.flatnonzero(task_of_entry == task)
+        )
+    binary = GradientFeatures(found.rows, found.logits, found.projected, 1.0, found.cost)
+    assert [binary.of_task(task) for task in range(4)] == [found.rows.of_task(task) for task in range(4)]
+    assert (binary.kind(1), binary.n_outputs(1)) == ("binary", 1)

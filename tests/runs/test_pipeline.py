@@ -22,8 +22,8 @@ from gradtag_core.runs.store import RunStore
 from gradtag_core.runs.units import Units
 
 SMALL = {
-    "suite": "digits", "n_tasks": 5, "width": 8, "epochs": 2, "base_epochs": 2, "n_inits": 2, "proj_dim": 8,
-    "subset_size": 2, "n_subsets": 10, "n_groups": 2, "threads": 1,
+    "suite": "digits", "model": "mlp", "n_tasks": 5, "width": 8, "epochs": 2, "base_epochs": 2, "n_inits": 2,
+    "proj_dim": 8, "subset_size": 2, "n_subsets": 10, "n_groups": 2, "threads": 1,
 }  # fmt: skip
 
 

@@ -18,8 +18,9 @@ from gradtag_core.runs.store import RunStore
 from gradtag_core.training.trainer import Recipe, Trainer
 
 SMALL = {
-    "suite": "digits", "n_tasks": 5, "width": 32, "epochs": 2, "base_epochs": 2, "n_inits": 2, "proj_dim": 8,
-    "subset_size": 2, "n_subsets": 10, "n_groups": 2, "threads": 1, "train_groups": False, "proxies_per_task": 2,
+    "suite": "digits", "model": "mlp", "n_tasks": 5, "width": 32, "epochs": 2, "base_epochs": 2, "n_inits": 2,
+    "proj_dim": 8, "subset_size": 2, "n_subsets": 10, "n_groups": 2, "threads": 1, "train_groups": False,
+    "proxies_per_task": 2,
 }  # fmt: skip
 
 
