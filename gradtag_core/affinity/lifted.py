@@ -72,8 +72,10 @@ class LiftedModel:
         chosen = self._chosen.by_name
         examples = self.suite.subset("train", subset).examples
         total = {name: torch.zeros_like(value) for name, value in chosen.items()}
-        for start in range(0, len(examples), self.base.architecture.examples_at_once):
-            part = slice(start, start + self.base.architecture.examples_at_once)
+        architecture = self.base.architecture
+        size = architecture.examples_per_pass or architecture.examples_at_once
+        for start in range(0, len(examples), size):
+            part = slice(start, start + size)
             inputs = self._inputs[torch.from_numpy(examples[part])].to(self.device)
             logits = self._model(inputs, subset)
             weighted = (logits * torch.from_numpy(coefficients[part]).to(logits)).sum()

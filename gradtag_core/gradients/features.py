@@ -20,7 +20,7 @@ from gradtag_core.gradients.passes import logits_and_pieces_by_passes
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces, unsupported_layers
 from gradtag_core.gradients.pieces import Pieces
 from gradtag_core.gradients.projection import Projection
-from gradtag_core.models.architecture import spent_flops
+from gradtag_core.models.architecture import made_ready, spent_flops
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import Rows, TaskKind, TaskSuite
 from gradtag_core.training.trainer import BaseModel
@@ -115,13 +115,13 @@ class Featurizer:
         Raises `InvalidInput` when the memory budget is too small.
         """
         entries = self._entries(rows)
-        plan = self._plan(entries)
-        if not self.projection.depends_on_data:
-            return Cost()
-        generator = torch.Generator().manual_seed(seed)
-        sample = torch.randperm(len(entries.example), generator=generator)[:FIT_ROWS]
-        batches = _batches(entries.example[sample], len(sample), self._most_rows(plan))
         with measure() as meter:
+            plan = self._plan(entries, meter)
+            if not self.projection.depends_on_data:
+                return meter.cost if meter.flops else Cost()
+            generator = torch.Generator().manual_seed(seed)
+            sample = torch.randperm(len(entries.example), generator=generator)[:FIT_ROWS]
+            batches = _batches(entries.example[sample], len(sample), self._most_rows(plan))
             gradients = _Gradients(
                 lambda batch: self._gradients(entries, sample[batch], meter)[1:], list(batches)
             )
@@ -135,11 +135,11 @@ class Featurizer:
         budget is too small.
         """
         entries = self._entries(rows)
-        n_entries, plan = len(entries.example), self._plan(entries)
-        logits = torch.empty(n_entries)
-        projected = self._table(n_entries, self.projection.dim, plan)
-        energy = 0.0
+        n_entries = len(entries.example)
+        logits, energy = torch.empty(n_entries), 0.0
         with measure() as meter:
+            plan = self._plan(entries, meter)
+            projected = self._table(n_entries, self.projection.dim, plan)
             for batch in self._batches(entries, self._most_rows(plan)):
                 batch_logits, pieces, groups = self._gradients(entries, batch, meter)
                 batch_projected, flops = self.projection.project(pieces, groups)
@@ -161,11 +161,12 @@ class Featurizer:
         Computed by blocks, and kept in a file where the features would be. Raises as `featurize` does.
         """
         entries, other_entries = self._entries(rows), self._entries(others)
-        n_others, plan = len(other_entries.example), self._plan(other_entries)
-        found = self._table(len(entries.example), n_others, plan)
-        most = self._most_rows(plan)
-        lines = min(most, max(1, plan.batch_bytes // (4 * n_others)))
+        n_others = len(other_entries.example)
         with measure() as meter:
+            plan = self._plan(other_entries, meter)
+            found = self._table(len(entries.example), n_others, plan)
+            most = self._most_rows(plan)
+            lines = min(most, max(1, plan.batch_bytes // (4 * n_others)))
             for batch in self._batches(entries, lines):
                 pieces = self._gradients(entries, batch, meter)[1]
                 line = torch.empty(len(batch), n_others)
@@ -236,8 +237,14 @@ class Featurizer:
         example = torch.zeros(1, dtype=torch.long)
         return self._pass(example, example)[1], RowGroups.of(example.to(self._device))
 
-    def _plan(self, entries: "_Entries") -> MemoryPlan:
-        """How memory is shared out for work on these entries; every example must fit a batch with its own."""
+    def _plan(self, entries: "_Entries", meter: Meter) -> MemoryPlan:
+        """How memory is shared out for work on these entries; every example must fit a batch with its own.
+
+        Inputs that are made on demand are made first, so that what they take is known; that is charged to the meter.
+        """
+        before = spent_flops(self._inputs)
+        made_ready(self._inputs, entries.example.numpy(), self._reporter.check)
+        meter.flops += spent_flops(self._inputs) - before
         pieces = self._one_row[0]
         if not self.projection.depends_on_data:
             self.projection.fit([self._one_row])

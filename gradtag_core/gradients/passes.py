@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from gradtag_core.gradients.parameters import ParameterChoice
+from gradtag_core.gradients.parameters import HEAD, ParameterChoice, choose_parameters
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces
 from gradtag_core.gradients.pieces import EmbeddingPieces, ExplicitPieces, OuterPieces, Pieces
 from gradtag_core.models.architecture import ModelInputs
@@ -24,18 +24,28 @@ def logits_and_pieces_by_passes(
 
     Examples with equally many rows, and of about one length where inputs have `lengths`, go together.
     """
+    chosen = choose_parameters(model, parameters)
+    heads = {chosen.offsets[name] for name in chosen.names if name.startswith(f"{HEAD}.")}
     found = []
     order = []
     for rows in _passes(inputs, examples, most_examples):
         groups = RowGroups.of(examples[rows])
         batch = inputs[examples[rows][groups.first]].to(tasks.device)
         on_device = RowGroups(*(part.to(tasks.device) for part in (groups.group, groups.slot, groups.first)))
-        found.append(logits_and_pieces(model, batch, tasks[rows.to(tasks.device)], parameters, on_device))
+        own_logits, own = logits_and_pieces(model, batch, tasks[rows.to(tasks.device)], parameters, on_device)
+        found.append((own_logits, [_in_one_form(piece, piece.offset in heads) for piece in own]))
         order.append(rows)
     back = torch.cat(order).argsort().to(tasks.device)
     logits = torch.cat([part for part, _ in found])
     pieces = [concatenated(parts).select(back) for parts in zip(*(part for _, part in found), strict=True)]
     return logits[back], pieces
+
+
+def _in_one_form(piece: Pieces, is_head: bool) -> Pieces:
+    """Written out, but for heads, which read one position: the form must not depend on how long the texts of a pass
+    are, because projections draw other numbers for another form."""
+    is_by_position = isinstance(piece, OuterPieces) and not is_head
+    return ExplicitPieces(piece.offset, piece.gradients()) if is_by_position else piece
 
 
 def _passes(inputs: ModelInputs, examples: Tensor, most_examples: int) -> Iterator[Tensor]:

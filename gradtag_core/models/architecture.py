@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
 
 from gradtag_core.config import ProjectionKind
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     from gradtag_core.tasks.suite import TaskSuite
 
+READY_AT_ONCE = 256
 SJLT_NONZEROS = 4  # entries in each row of a sparse random projection
 
 
@@ -53,6 +56,17 @@ class ModelInputs(Protocol):
 def spent_flops(inputs: ModelInputs) -> float:
     """What it took so far to make the inputs that were asked for, once for each example; a tensor took nothing."""
     return float(getattr(inputs, "flops", 0.0))
+
+
+def made_ready(inputs: ModelInputs, examples: np.ndarray, check: Callable[[], None]) -> None:
+    """Ask for inputs that are made on demand some at a time, with a call of `check` between, so that it can end it."""
+    import torch
+
+    if isinstance(inputs, torch.Tensor):
+        return
+    for part in torch.from_numpy(np.unique(examples)).split(READY_AT_ONCE):
+        check()
+        inputs[part]
 
 
 class Architecture(ABC):

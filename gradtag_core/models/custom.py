@@ -25,6 +25,7 @@ from gradtag_core.tasks.suite import TaskSuite
 LARGEST_STAND_IN = 4096  # numbers of an example that a perceptron stands in for a model on
 LONGEST_NAME = 100
 PROBED = 3  # examples that a model is tried on
+HASHED = 256  # examples that tell inputs from others
 
 Build = Callable[[int], nn.Module]
 SmallBuild = Callable[[int, int], nn.Module]  # of the number of outputs and the width
@@ -272,10 +273,14 @@ def _measured_model(
 
 
 def _digest(inputs: ModelInputs) -> str:
-    """A hash of all of a tensor, or of the first examples of what is only asked for them."""
-    values = inputs if isinstance(inputs, Tensor) else inputs[torch.arange(PROBED)]
-    data = np.ascontiguousarray(values.cpu().numpy())
-    return _hash([str(data.dtype), data.shape, hashlib.sha256(data.view(np.uint8).data).hexdigest()])
+    """A hash of all of a tensor, or of examples spread over what is only asked for them."""
+    some = torch.linspace(0, len(inputs) - 1, min(HASHED, len(inputs))).long()
+    parts = [inputs] if isinstance(inputs, Tensor) else [inputs[each[None]] for each in some]
+    found = []
+    for part in parts:
+        data = np.ascontiguousarray(part.cpu().numpy())
+        found.append([str(data.dtype), data.shape, hashlib.sha256(data.view(np.uint8).data).hexdigest()])
+    return _hash(found)
 
 
 def _hash(facts: Any) -> str:

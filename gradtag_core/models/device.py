@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 from threadpoolctl import threadpool_limits
+from torch import nn
 
 from gradtag_core.errors import InvalidInput
 
@@ -16,6 +17,18 @@ def resolve_device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InvalidInput(f"`device` is `{name}`, but torch finds no CUDA device here; use `cpu` or `auto`.")
     return torch.device(name)
+
+
+def moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model on a device, without moving pretrained weights that it shares with others."""
+    if device.type == "cpu":
+        return model
+    before = torch.__future__.get_overwrite_module_params_on_conversion()
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        return model.to(device)
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(before)
 
 
 @contextmanager

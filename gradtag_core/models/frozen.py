@@ -1,5 +1,6 @@
 """What lies below the trained layers of a transformer: computed once for each example and kept."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock, RLock
@@ -24,7 +25,8 @@ KEPT_CACHES = 4
 class TransformerInputs(Protocol):
     """Examples as a transformer reads them. `flops`: what it took so far to make them; `lengths`: positions of each."""
 
-    flops: float
+    @property
+    def flops(self) -> float: ...
 
     def __len__(self) -> int: ...
 
@@ -96,15 +98,15 @@ class HiddenInputs:
     """Hidden states as they enter the trained layers: a batch is (B, L, width + 1), whose last column is one at real
     positions and zero, like all else, at those that fill up.
 
-    Computed for the examples that are asked for, when they are first asked for. `flops`: what that took so far;
-    `flops_of(length)` is what one example takes.
+    Computed for the examples that are asked for, when they are first asked for. `flops`: what that took so far in the
+    thread that asks, so that none is charged for another's; `flops_of(length)` is what one example takes.
     """
 
     def __init__(
         self, raw: TransformerInputs, lower: nn.Module, width: int, flops_of: Callable[[int], float],
         memory_bytes: int = MEMORY_BYTES,
     ):  # fmt: skip
-        self.flops = 0.0
+        self._spent = threading.local()
         self._raw = raw
         self._lower = lower
         self._flops_of = flops_of
@@ -120,6 +122,10 @@ class HiddenInputs:
     @property
     def nbytes(self) -> int:
         return self._table.nbytes
+
+    @property
+    def flops(self) -> float:
+        return getattr(self._spent, "flops", 0.0)
 
     def lengths(self, examples: Tensor) -> Tensor:
         """How many positions each has: (B,)."""
@@ -148,7 +154,7 @@ class HiddenInputs:
 
     def _keep(self, examples: Tensor, lengths: Tensor, longest: int) -> None:
         states = self._lower(self._raw[examples])
-        self.flops += len(examples) * self._flops_of(longest)
+        self._spent.flops = self.flops + len(examples) * self._flops_of(longest)
         is_real = torch.arange(longest) < lengths[:, None]
         rows = states[is_real]
         start = self._table.append(torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1))

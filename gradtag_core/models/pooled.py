@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class PooledInputs:
     def __init__(self, inputs: TransformerInputs, encoder: nn.Module, width: int, flops_of_one: float):
         import torch
 
-        self.flops = 0.0
+        self._spent = threading.local()
         self._inputs = inputs
         self._encoder = encoder
         self._flops_of_one = flops_of_one
@@ -65,6 +66,10 @@ class PooledInputs:
 
     def __len__(self) -> int:
         return len(self._inputs)
+
+    @property
+    def flops(self) -> float:
+        return getattr(self._spent, "flops", 0.0)
 
     @property
     def nbytes(self) -> int:
@@ -80,5 +85,6 @@ class PooledInputs:
                 states = self._encoder(self._inputs[part])
                 self._pooled[part] = torch.nn.functional.layer_norm(states, states.shape[1:])
             self._known[missing] = True
-            self.flops += self._inputs.flops - before + len(missing) * self._flops_of_one
+            made = self._inputs.flops - before + len(missing) * self._flops_of_one
+            self._spent.flops = self.flops + made
             return self._pooled[examples]

@@ -24,6 +24,7 @@ from gradtag_core.tasks.registry import SHIPPED
 from gradtag_core.tasks.stored import (
     ARRAYS,
     FACTS,
+    MAX_FACTS_BYTES,
     StoredSuite,
     arrays_of,
     is_suite_name,
@@ -88,6 +89,11 @@ def add_suite(
             checksum=checksum,
         )
         write_json(part / FACTS, facts.model_dump())
+        if (part / FACTS).stat().st_size > MAX_FACTS_BYTES:
+            raise InvalidInput(
+                f"The names of columns and tasks must come to less than {MAX_FACTS_BYTES:,} bytes. Shorten them, or "
+                "leave columns out."
+            )
         part.rename(folder)  # fails if another process was faster: a folder that holds files is not replaced
     except OSError as error:
         raise StoreError(

@@ -113,7 +113,7 @@ def read_pairs(path: Path | str, labels: Sequence[str] | None = None) -> Pairs:
     path = Path(path)
     table = read_table(path, quotes=path.suffix.lower() != ".tsv")
     label = "label" if "label" in table.columns else list(table.columns)[-1]
-    ids = [name for name in table.columns if name in ID_NAMES and name != label]
+    ids = [name for name in table.columns if name.lower() in ID_NAMES and name != label]
     for column in ids:
         table.require_different(column)
     texts = [

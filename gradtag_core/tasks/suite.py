@@ -193,7 +193,7 @@ class TaskSuite:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of everything that can change a result."""
-        # Not of `edges`, which the inputs of a graph follow from: suites of stored runs keep their fingerprints.
+        # Features over hops follow from the edges, so these are hashed only where a model reads them itself.
         digest = hashlib.sha256()
         facts: list = [self.name, self.task_names, asdict(self.split_rule)]
         if not self.all_binary or self.choices is not None:
@@ -205,6 +205,8 @@ class TaskSuite:
                 continue
             digest.update(str((array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        if self.edges is not None and self.inputs.ndim == 2:
+            digest.update(np.ascontiguousarray(self.edges).view(np.uint8).data)
         return digest.hexdigest()[:32]
 
     @property

@@ -171,6 +171,11 @@ def _from_csv(title: str, text: str, max_cells: int, quotes: bool) -> Table:
             for column, cell in zip(columns, cells, strict=True):
                 column.append(cell)
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise InvalidInput(
+                f"`{title}`, line {reader.line_num}: a cell must have at most {csv.field_size_limit():,} characters. "
+                "Shorten it, or save the table as parquet."
+            ) from error
         raise InvalidInput(f"`{title}`, line {reader.line_num}: the CSV is malformed: {error}.") from error
     _check_size(title, len(lines), len(names), max_cells)
     return Table(title, dict(zip(names, columns, strict=True)), lines)

@@ -43,10 +43,10 @@ def tabular_suite(
         table.require_different(ids)
     if features is None:
         features = [column for column in table.columns if column not in labels and column != ids]
-        if not features:
-            raise InvalidInput(
-                f"`{table.title}` must have a column that is no label, to predict the labels from."
-            )
+    if not features:
+        raise InvalidInput(
+            f"`{table.title}` must have a column that is no label, to predict the labels from."
+        )
     table.require_columns("features", features)
     if ids is not None and ids in (*labels, *features):
         raise InvalidInput(f"`ids` must name a column that is neither label nor feature; found `{ids}`.")

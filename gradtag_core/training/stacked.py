@@ -19,7 +19,7 @@ from torch.optim.adam import adam
 from gradtag_core.config import METRICS
 from gradtag_core.cost import Cost, measure
 from gradtag_core.errors import InvalidInput
-from gradtag_core.models.architecture import spent_flops
+from gradtag_core.models.architecture import made_ready, spent_flops
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import Split, TaskSuite
 from gradtag_core.training.metrics import score_logits
@@ -160,6 +160,7 @@ def _fit_stack(
         data = [trainer.suite.subset("train", job.tasks) for job in jobs]
         entries = [entry_weights(part.mask, recipe.weighting) for part in data]
         before = spent_flops(trainer.inputs)
+        made_ready(trainer.inputs, np.concatenate([part.examples for part in data]), check)
         table = StackedData.of(trainer.inputs, data, entries, stack.branches, trainer.device)
         made = spent_flops(trainer.inputs) - before
         optimiser = _Adam(stack, recipe.learning_rate)

@@ -13,6 +13,7 @@ from gradtag_core.config import Weighting
 from gradtag_core.cost import Cost, measure
 from gradtag_core.errors import GradTagError, quoted
 from gradtag_core.models.architecture import Architecture, ModelInputs, spent_flops
+from gradtag_core.models.device import moved
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.suite import Split, TaskKind, TaskSuite
 from gradtag_core.training.losses import entry_losses, task_columns
@@ -49,7 +50,7 @@ class BaseModel:
                 f"The weights do not fit the architecture: {quoted(tuple(sorted(lacking)) + tuple(unknown))} are "
                 "missing or unknown. Train the base model again."
             )
-        return model.to(device).eval()
+        return moved(model, device).eval()
 
 
 class Trainer:
@@ -81,7 +82,7 @@ class Trainer:
         data = self.suite.subset("train", tasks)
         examples, labels = torch.from_numpy(data.examples), torch.from_numpy(data.labels).to(self.device)
         weights = torch.from_numpy(entry_weights(data.mask, recipe.weighting)).to(self.device)
-        model = initial.build(self.device) if initial else self.architecture.build(seed).to(self.device)
+        model = initial.build(self.device) if initial else moved(self.architecture.build(seed), self.device)
         model.train()
         # Outside the measurement: the first optimiser of a process imports for seconds, which is no rate of training.
         optimiser = torch.optim.Adam(trained_parameters(model), lr=recipe.learning_rate, fused=True)

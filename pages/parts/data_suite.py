@@ -3,6 +3,7 @@
 import streamlit as st
 
 from gradtag_core.config import RunConfig
+from gradtag_core.errors import StoreError
 from gradtag_core.tasks.registry import SHIPPED, SuiteInfo, load_suite, suite_content, suite_infos
 from gradtag_core.tasks.suite import TaskSuite
 from pages.parts.data_facts import facts_of, show_facts, show_warnings, size_text
@@ -42,7 +43,12 @@ def show_suite(info: SuiteInfo) -> None:
     """What a suite is, and the facts of its tasks."""
     st.markdown(plain(info.description))
     content = suite_content(info.name)
-    suite = _loaded(info.name, content)
+    try:
+        suite = _loaded(info.name, content)
+    except StoreError:
+        if info.name not in SHIPPED:
+            remove_button(info.name)
+        raise
     st.caption(f"{size_text(suite)}. Source: {plain(info.origin)}. Licence: {plain(info.licence)}.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(

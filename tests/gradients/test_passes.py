@@ -5,6 +5,7 @@ from torch import nn
 from gradtag_core.gradients.passes import concatenated, logits_and_pieces_by_passes
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces
 from gradtag_core.gradients.pieces import EmbeddingPieces, ExplicitPieces, OuterPieces
+from gradtag_core.gradients.projection import make_projection
 from tests.gradients.plain_loop import Summed, loop_gradients, multitask
 
 EXAMPLES = torch.tensor([0, 0, 0, 2, 3, 3, 5, 5, 5, 6])
@@ -101,3 +102,22 @@ def test_pieces_after_one_another():
         joined = concatenated(parts)
         assert joined.offset == parts[0].offset
         torch.testing.assert_close(joined.gradients(), torch.cat([part.gradients() for part in parts]))
+
+
+@pytest.mark.parametrize("kind", ["pca", "gaussian", "sjlt", "factored"])
+@pytest.mark.parametrize("name", ["short", "long"])
+def test_a_row_is_projected_alike_beside_longer_ones(name, kind):
+    """The long form of a layer is shorter for a few positions, and projections draw other numbers for it."""
+    model, inputs = MODELS[name]().float(), Padded(40)
+    inputs.values = inputs.values.float()
+    projection = make_projection(kind, 5, 0)
+
+    def project(rows):
+        examples = EXAMPLES[rows]
+        pieces = logits_and_pieces_by_passes(model, inputs, examples, TASKS[rows], 2)[1]
+        return pieces, RowGroups.of(examples)
+
+    everything, one_position = torch.arange(10), torch.arange(3)
+    projection.fit([project(everything)])
+    together = projection.project(*project(everything))[0]
+    torch.testing.assert_close(projection.project(*project(one_position))[0], together[:3])

@@ -215,6 +215,8 @@ def test_the_key_changes_with_the_name_the_parameters_and_the_inputs(small_suite
         key(partly_frozen),
         key(inputs=table),
         key(inputs=table + 1),
+        key(inputs=Lazy(table)),
+        key(inputs=Lazy(table + (torch.arange(len(table)) > 50)[:, None])),
     ]
     assert len(set(others)) == len(others)
 

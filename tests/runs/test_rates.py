@@ -21,7 +21,10 @@ def costs(store, row: RunRow) -> dict[str, float]:
 
 def test_rates_come_from_models_of_the_same_sort(store):
     by_id = {row.id: row for row in store.list("run")}
-    for suite, alike in {"yeast": ("sample-yeast", "sample-debian"), "debian-text": ("sample-debian-text",)}.items():
+    for suite, alike in {
+        "yeast": ("sample-yeast", "sample-debian"),
+        "debian-text": ("sample-debian-text",),
+    }.items():
         rates = measured_rates(store, make_config(suite=suite))
         own = [costs(store, by_id[run_id]) for run_id in alike]
         assert set(rates) == set().union(*own)
@@ -31,7 +34,9 @@ def test_rates_come_from_models_of_the_same_sort(store):
 def test_a_transformer_asked_for_by_name_is_one(store):
     asked = make_config(suite="digits", model="transformer")
     assert measured_rates(store, asked) == measured_rates(store, make_config(suite="debian-text"))
-    assert measured_rates(store, make_config(suite="digits")) == measured_rates(store, make_config(suite="yeast"))
+    assert measured_rates(store, make_config(suite="digits")) == measured_rates(
+        store, make_config(suite="yeast")
+    )
 
 
 def test_runs_of_data_that_are_gone_and_of_models_in_code_teach_nothing(store, monkeypatch):

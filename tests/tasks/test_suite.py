@@ -150,7 +150,9 @@ def test_a_suite_keeps_its_graph_and_its_fingerprint() -> None:
     plain = make_suite(GOOD)
     suite = replace(plain, edges=PATH)
     assert plain.edges is None and plain.select(1).edges is None
-    assert suite.fingerprint == plain.fingerprint
+    assert suite.fingerprint != plain.fingerprint != replace(plain, edges=PATH[:1]).fingerprint
+    hops = replace(plain, inputs=plain.inputs[:, None])  # which follow from the edges
+    assert replace(hops, edges=PATH).fingerprint == hops.fingerprint
     for chosen in (suite.select(1), suite.select(["t1"]), replace(suite, split_rule=SplitRule(0.3))):
         assert chosen.edges is PATH
     assert replace(plain, edges=np.empty((0, 2), np.int64)).edges is not None

@@ -97,7 +97,7 @@ FRAME = pd.DataFrame({"x": range(10), "y": [0, 1] * 5, "one": [1] * 10, "rare": 
         (["Y"], None, "`labels` must name columns of `table`; found `Y`"),
         (["y"], ["xx"], "`features` must name columns of `table`; found `xx`. Did you mean `x`"),
         (["y"], ["x", "y"], "`features` must not name labels, .*; found `y`"),
-        (["y"], [], "`features` must be a list of one or more"),
+        (["y"], [], "must have a column that is no label"),
         (list(FRAME), None, "`table` must have a column that is no label"),
         (["one"], None, "Label column `one` of `table` must have .*; found 10 of 1, 0 of 0 and 0 empty"),
         (["rare"], None, "Label column `rare` .* at least 3 rows .*; found 2 of 1, 7 of 0 and 1 empty"),
