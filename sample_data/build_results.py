@@ -1,4 +1,4 @@
-"""Make the stored runs and studies: `python -m sample_data.build_results [NAME …]` (half an hour on two cores).
+"""Make the stored runs and studies: `python -m sample_data.build_results [NAME …]` (an hour on two cores).
 
 Each is what its command leaves in a run's folder, under an id that stays the same when it is made again; its run.json
 or study.json names the command.
@@ -22,6 +22,11 @@ COMMANDS = {
     "runs/debian": [
         "run", "--suite", "debian", "--n-tasks", "30", "--n-subsets", "300", "--truth", "300",
         "--name", "Debian packages: 30 tags",
+    ],
+    "runs/debian-text": [
+        "run", "--suite", "debian-text", "--n-tasks", "30", "--n-subsets", "500", "--truth", "60",
+        "--proxies-per-task", "0", "--max-tokens", "32", "--trained-layers", "1", "--epochs", "3", "--base-epochs", "3",
+        "--batch-size", "64", "--threads", "2", "--no-train-groups", "--name", "Debian packages as texts: 30 tags",
     ],
     "studies/yeast": ["pareto", "--suite", "yeast", "--name", "Yeast genes: all methods"],
     "studies/debian": [
