@@ -91,7 +91,7 @@ def task_facts(suite: TaskSuite) -> TaskFacts:
         overlap=overlap,
         warnings=(
             *_overlap_warnings(suite, overlap),
-            *_rarity_warnings(suite.task_names, rarest),
+            *_rarity_warnings(suite, rarest),
             *_duplicate_warnings(suite.task_names, _share(both, comparable + comparable.T - both)),
             *_balance_warnings(suite.task_names, commonest),
         ),
@@ -146,14 +146,17 @@ def _overlap_warnings(suite: TaskSuite, overlap: np.ndarray) -> list[str]:
     ]
 
 
-def _rarity_warnings(names: tuple[str, ...], rarest: np.ndarray) -> list[str]:
-    few = np.flatnonzero(rarest < FEW_EXAMPLES)
-    if not len(few):
-        return []
-    return [
-        f"{_named(names, few)}: fewer than {FEW_EXAMPLES} validation examples of the rarest class (the least: "
-        f"{rarest.min()}). {'Its' if len(few) == 1 else 'Their'} scores are mostly noise."
-    ]
+def _rarity_warnings(suite: TaskSuite, rarest: np.ndarray) -> list[str]:
+    is_regression = np.array([kind == "regression" for kind in suite.kinds])
+    warnings = []
+    for chosen, of in ((~is_regression, " of the rarest class"), (is_regression, "")):
+        few = np.flatnonzero((rarest < FEW_EXAMPLES) & chosen)
+        if len(few):
+            warnings.append(
+                f"{_named(suite.task_names, few)}: fewer than {FEW_EXAMPLES} validation examples{of} (the least: "
+                f"{rarest[few].min()}). {'Its' if len(few) == 1 else 'Their'} scores are mostly noise."
+            )
+    return warnings
 
 
 def _duplicate_warnings(names: tuple[str, ...], jaccard: np.ndarray) -> list[str]:

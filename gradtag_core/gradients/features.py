@@ -244,8 +244,8 @@ class Featurizer:
         """
         before = spent_flops(self._inputs)
         made_ready(self._inputs, entries.example.numpy(), self._reporter.check)
-        meter.flops += spent_flops(self._inputs) - before
         pieces = self._one_row[0]
+        meter.flops += spent_flops(self._inputs) - before
         if not self.projection.depends_on_data:
             self.projection.fit([self._one_row])
         per_row = pass_bytes(pieces)

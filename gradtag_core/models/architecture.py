@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gradtag_core.tasks.suite import TaskSuite
 
 READY_AT_ONCE = 256
+NUMBERS_AT_ONCE = 2**26  # that the layers of a pass read and give
 SJLT_NONZEROS = 4  # entries in each row of a sparse random projection
 
 
@@ -124,14 +125,22 @@ class Architecture(ABC):
         return False
 
     @property
+    def kept_numbers(self) -> int:
+        """Numbers that a pass with gradients keeps of one example."""
+        return round(sum(layer.positions * (layer.n_in + layer.n_out) for layer in self.layers()))
+
+    @property
     def scored_at_once(self) -> int:
-        """Examples of one pass without gradients."""
-        return 8192
+        """Examples of one pass without gradients: fewer where each has many positions, such as pixels."""
+        return self._at_once(8192)
 
     @property
     def examples_at_once(self) -> int:
         """Examples of one pass with gradients, at most."""
-        return 512
+        return self._at_once(512)
+
+    def _at_once(self, usual: int) -> int:
+        return max(1, min(usual, NUMBERS_AT_ONCE // max(1, self.kept_numbers)))
 
     @property
     def examples_per_pass(self) -> int | None:

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from gradtag_core.config import RunConfig
 from gradtag_core.errors import InvalidInput
 from gradtag_core.models.architecture import Architecture, Layer, ModelInputs
-from gradtag_core.models.encoder import NUMBERS_AT_ONCE, EncoderArchitecture
+from gradtag_core.models.encoder import EncoderArchitecture
 from gradtag_core.models.measured import Measured, measure_module
 from gradtag_core.tasks.suite import TaskSuite
 
@@ -128,15 +128,8 @@ class OwnModel(Architecture):
         return _suite_inputs(suite) if self.own_inputs is None else self.own_inputs
 
     @property
-    def scored_at_once(self) -> int:
-        return self._at_once(super().scored_at_once)
-
-    @property
-    def examples_at_once(self) -> int:
-        return self._at_once(super().examples_at_once)
-
-    def _at_once(self, usual: int) -> int:
-        return max(1, min(usual, NUMBERS_AT_ONCE // max(1, self.measured.kept_numbers)))
+    def kept_numbers(self) -> int:
+        return self.measured.kept_numbers
 
     def forward_flops(self, n_heads: int) -> float:
         return self.measured.forward_flops

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gradtag_core.tasks.suite import Modality, TaskSuite
 
 Shape = tuple[int, ...]
-NUMBERS_AT_ONCE = 2**26  # that the layers of a pass read and give
 
 
 @dataclass(frozen=True)
@@ -185,16 +184,3 @@ class EncoderArchitecture(Architecture):
         slopes = ENCODERS[self.kind].n_slopes(self.input_shape, self.width)
         layers = self._with_head(sum(self.outputs))
         return sum((layer.n_in + 1) * layer.n_out for layer in layers if layer.trained) + slopes
-
-    @property
-    def scored_at_once(self) -> int:
-        return self._at_once(super().scored_at_once)
-
-    @property
-    def examples_at_once(self) -> int:
-        return self._at_once(super().examples_at_once)
-
-    def _at_once(self, usual: int) -> int:
-        """The usual number of examples, or fewer where each has many positions, such as pixels."""
-        numbers = sum(layer.positions * (layer.n_in + layer.n_out) for layer in self.layers())
-        return max(1, min(usual, NUMBERS_AT_ONCE // numbers))

@@ -93,16 +93,10 @@ def _default_folder() -> Path:
 def _hub_folder(name: str) -> Path:
     """Where the hub's files of a model lie; what was downloaded before is used as it is."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
-        if any(folder.glob("*.safetensors")):
-            return folder
-    except LocalEntryNotFoundError:
-        pass  # never downloaded
-    except HFValidationError as error:
-        raise _no_such_model(name, error) from error
+    folder = _downloaded(name)
+    if folder is not None:
+        return folder
     try:
         return Path(snapshot_download(name, allow_patterns=HUB_FILES, etag_timeout=HUB_SECONDS))
     except (
@@ -110,6 +104,20 @@ def _hub_folder(name: str) -> Path:
         ValueError,
     ) as error:  # the hub's own errors, and those of the connection, are of these kinds
         raise _no_such_model(name, error) from error
+
+
+def _downloaded(name: str) -> Path | None:
+    """Where a model of the hub lies that was downloaded before; None where none was, with its weights."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    except HFValidationError as error:
+        raise _no_such_model(name, error) from error
+    return folder if any(folder.glob("*.safetensors")) else None
 
 
 def _no_such_model(name: str, error: Exception) -> InvalidInput:

@@ -140,14 +140,15 @@ def _labels(table: Table, name: str, values: Sequence[str] | None) -> tuple[np.n
     meaning = LABELS | ENTAILMENT if values is None else {values[0]: 0, values[1]: 1}
     spellings: list[str] = []
     numbers = np.empty(table.n_rows, np.int8)
-    for row, cell in enumerate(map(_plain, table.columns[name])):
-        numbers[row] = meaning.get(cell if values else cell.lower(), UNLABELLED)
+    for row, found in enumerate(map(_plain, table.columns[name])):
+        cell = found if values else found.lower()
+        numbers[row] = meaning.get(cell, UNLABELLED)
         if cell not in spellings:
             spellings.append(cell)
         if numbers[row] == UNLABELLED or len(spellings) > 2:
             rule = quoted(tuple(values or spellings[:2])) if values or len(spellings) > 2 else MEANINGS
             raise InvalidInput(
-                f"{table.place(row, name)}: a label must be one of two values, {rule}; found `{shown(cell)}`. Correct "
+                f"{table.place(row, name)}: a label must be one of two values, {rule}; found `{shown(found)}`. Correct "
                 "it, or name the two values with `labels`."
             )
     return numbers, all(cell[:1].isdigit() for cell in spellings)
@@ -186,8 +187,15 @@ def _rendered(pairs: Pairs, templates: Sequence[PromptTemplate], kept: np.ndarra
     n_characters = 0
     for pair in kept.tolist():
         fields = pairs.fields(pair, used)
-        prompts += [template.render(fields) for template in templates]
-        n_characters += sum(map(len, prompts[-len(templates) :]))
+        own = [template.render(fields) for template in templates]
+        empty = next((template for template, prompt in zip(templates, own, strict=True) if not prompt), None)
+        if empty:
+            raise InvalidInput(
+                f"{empty.place}: a prompt must not be empty; it is for {pairs.table.row_name(pair)} of "
+                f"`{pairs.table.title}`."
+            )
+        prompts += own
+        n_characters += sum(map(len, own))
         if n_characters > MAX_CHARACTERS:
             raise InvalidInput(
                 f"`{pairs.table.title}` must come to at most {MAX_CHARACTERS:,} characters of prompts; found more. "

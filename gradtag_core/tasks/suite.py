@@ -135,9 +135,10 @@ class TaskSuite:
                 n_train, n_validation = self._split_sizes(found)
                 if found - n_train - n_validation < 1:
                     labelled = "" if self.kinds[task] == "regression" else f" labelled {label}"
+                    split = f", of which {n_train} train and {n_validation} validate" if found else ""
                     raise InvalidInput(
                         f"Task `{name}` must have at least one example{labelled} in each split; "
-                        f"found {found} examples, of which {n_train} train and {n_validation} validate."
+                        f"found {found} examples{split}."
                     )
 
     def _split_sizes(self, n_of_class: int) -> tuple[int, int]:

@@ -65,6 +65,18 @@ class Table:
                     f"`{parameter}` must name columns of `{self.title}`; found `{shown(name)}`. {hint}"
                 )
 
+    def require_ids(self, column: str | None, used: Sequence[str] = ()) -> None:
+        """A column that names the rows (None: there is none) must be there, be put to no other use, and tell them
+        apart."""
+        if column is None:
+            return
+        self.require_columns("ids", [column])
+        if column in used:
+            raise InvalidInput(
+                f"`ids` must name a column that is neither label nor feature; found `{shown(column)}`."
+            )
+        self.require_different(column)
+
     def require_different(self, column: str) -> None:
         """Each cell of a column that names the rows must stand once, and none be empty."""
         rows: dict[str | float, int] = {}
@@ -87,6 +99,25 @@ def shown(text: str) -> str:
     return (text if text.isprintable() else repr(text)[1:-1])[:40]
 
 
+def decoded(title: str, content: bytes, kind: str, other: str = "", advice: str = "") -> str:
+    """The text of a file; `InvalidInput` where it is a file of another kind, or in another encoding.
+
+    Sentences call it text of this `kind`, name the `other` kinds that it may be, and say what to do about an encoding
+    (`advice`).
+    """
+    for magic, found in NOT_TEXT.items():
+        if content.startswith(magic):
+            raise InvalidInput(f"`{title}` must be {kind} text in UTF-8{other}; found {found}.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InvalidInput(
+            f"`{title}`, line {line}: the file must be text in UTF-8; found the byte "
+            f"{content[error.start : error.start + 1]!r}.{advice}"
+        ) from error
+
+
 def read_table(
     path: Path | str, *, max_bytes: int = MAX_BYTES, max_cells: int = MAX_CELLS, quotes: bool = True
 ) -> Table:
@@ -100,17 +131,7 @@ def read_table(
     content = _content(path, max_bytes)
     if content.startswith(PARQUET):
         return _from_parquet(path.name, content, max_cells)
-    for magic, kind in NOT_TEXT.items():
-        if content.startswith(magic):
-            raise InvalidInput(f"`{path.name}` must be CSV text in UTF-8, or parquet; found {kind}.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InvalidInput(
-            f"`{path.name}`, line {line}: the file must be text in UTF-8; found the byte "
-            f"{content[error.start : error.start + 1]!r}. Save it as CSV UTF-8."
-        ) from error
+    text = decoded(path.name, content, "CSV", ", or parquet", " Save it as CSV UTF-8.")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InvalidInput(f"`{path.name}`, line {line}: the file must be text; found a null character.")

@@ -38,9 +38,7 @@ def tabular_suite(
     """
     table = _table(source)
     table.require_columns("labels", labels)
-    if ids is not None:
-        table.require_columns("ids", [ids])
-        table.require_different(ids)
+    table.require_ids(ids, [*labels, *(features or ())])
     if features is None:
         features = [column for column in table.columns if column not in labels and column != ids]
     if not features:
@@ -48,8 +46,6 @@ def tabular_suite(
             f"`{table.title}` must have a column that is no label, to predict the labels from."
         )
     table.require_columns("features", features)
-    if ids is not None and ids in (*labels, *features):
-        raise InvalidInput(f"`ids` must name a column that is neither label nor feature; found `{ids}`.")
     both = [column for column in features if column in labels]
     if both:
         raise InvalidInput(

@@ -34,9 +34,7 @@ def text_suite(
         raise InvalidInput(
             f"`text_column`, `labels` and `ids` must be different columns; found `{text_column}`."
         )
-    if ids is not None:
-        table.require_columns("ids", [ids])
-        table.require_different(ids)
+    table.require_ids(ids)
     texts = table.columns[text_column]
     if isinstance(texts, np.ndarray):
         raise InvalidInput(f"Column `{text_column}` of `{table.title}` must hold text; found numbers.")

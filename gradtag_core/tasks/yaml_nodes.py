@@ -6,8 +6,7 @@ from pathlib import Path
 import yaml
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.tasks.snap import NOT_TEXT
-from gradtag_core.tasks.table_file import shown
+from gradtag_core.tasks.table_file import decoded, shown
 
 MAX_BYTES = 256 * 2**10
 # Those of PromptSource, which mark nothing but mappings.
@@ -92,14 +91,4 @@ def _text(path: Path, max_bytes: int) -> str:
         raise InvalidInput(f"`{path}` must be a file; there is none.") from error
     except (OSError, ValueError) as error:  # a path with a null character is a ValueError
         raise InvalidInput(f"`{path}` must be a readable file; found that {error}.") from error
-    for magic, kind in NOT_TEXT.items():
-        if content.startswith(magic):
-            raise InvalidInput(f"`{path.name}` must be YAML text in UTF-8; found {kind}.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InvalidInput(
-            f"`{path.name}`, line {line}: the file must be YAML text in UTF-8; found the byte "
-            f"{content[error.start : error.start + 1]!r}."
-        ) from error
+    return decoded(path.name, content, "YAML")

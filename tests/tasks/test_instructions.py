@@ -274,3 +274,12 @@ def test_no_content_crashes_the_reader(
         assert "\n" not in str(error)
     else:
         assert suite.n_tasks == 2
+
+
+def test_a_prompt_that_renders_to_nothing_is_placed(tmp_path):
+    (tmp_path / "pairs.csv").write_text("text1,text2,label\n" + "a,b,0\nc,d,1\n" * 5)
+    (tmp_path / "odd.yaml").write_text(
+        "- name: odd\n  prompt: \"{% if text1 == 'a' %}{{text1}} {{text2}}{% endif %}\"\n  choices: ['no', 'yes']\n"
+    )
+    with pytest.raises(InvalidInput, match=r"`odd.yaml`.*a prompt must not be empty; .* `pairs.csv`"):
+        instruction_suite(tmp_path / "pairs.csv", tmp_path / "odd.yaml")

@@ -56,7 +56,7 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] 
         ("a: b\n c: d: e\n", "line 2: the file must be YAML; found that mapping values are not allowed here"),
         ("a\n--- b\n", "line 2: .* found that but found another document"),
         ("a: 1\nb: \x07\n", "line 2: .* unacceptable character #x0007"),
-        (b"a: 1\nb: \xe9\n", "line 2: the file must be YAML text in UTF-8; found the byte b'\\\\xe9'"),
+        (b"a: 1\nb: \xe9\n", "line 2: the file must be text in UTF-8; found the byte b'\\\\xe9'"),
         (b"PK\x03\x04", "must be YAML text in UTF-8; found a zip archive"),
         (b"\x80\x04.", "found a pickle, which is never read"),
         ("[" * 50_000, "must be YAML of a few levels"),
