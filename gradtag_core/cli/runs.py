@@ -11,6 +11,7 @@ import typer
 from gradtag_core.cli.options import AsJson, RunId, keyword, knob_options, set_options
 from gradtag_core.cli.pareto import print_study
 from gradtag_core.cli.printing import print_json, print_table
+from gradtag_core.cli.sweep import print_sweep
 from gradtag_core.cli.work import carry_out
 from gradtag_core.config import PRESETS, Metric, RunConfig, make_config
 from gradtag_core.errors import InvalidInput
@@ -62,7 +63,7 @@ def resume(run_id: RunId, as_json: AsJson = False) -> None:
 
     store = open_store()
     row = carry_out(store, store.reopen(store.resolve(run_id)).id)
-    print_study(store, row, as_json) if row.kind == "study" else print_outcome(store, row, as_json)
+    {"run": print_outcome, "study": print_study, "sweep": print_sweep}[row.kind](store, row, as_json)
 
 
 def cancel(run_id: RunId, as_json: AsJson = False) -> None:
@@ -89,15 +90,20 @@ def runs(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
     else:
-        lines = [(row.id, row.name, row.state, f"{row.fraction:.0%}", f"{row.seconds:.0f} s") for row in rows]
+        lines = [(row.id, row.name, _state(row), f"{row.fraction:.0%}", f"{row.seconds:.0f} s") for row in rows]
         print_table(("Run", "Name", "State", "Done", "Time"), lines)
 
 
+def _state(row: RunRow) -> str:
+    return "waiting" if row.waiting else row.state
+
+
 def show(run_id: RunId, as_json: AsJson = False) -> None:
-    """Show what a run or a study was asked, what it cost and what it found."""
+    """Show what a run, a study or a sweep was asked, what it cost and what it found."""
     from gradtag_core.runs.record import RunRecord
     from gradtag_core.runs.start import open_store
     from gradtag_core.runs.study_record import StudyRecord
+    from gradtag_core.runs.sweep_record import SweepRecord
 
     store = open_store()
     row = store.get(store.resolve(run_id))
@@ -107,15 +113,20 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
         records = [each.to_json() for each in study.records()] if study.has_summary else []
         print_json({**asdict(row), "records": records})
         return
+    if as_json and row.kind == "sweep":
+        print_sweep(store, row, as_json)
+        return
     if as_json:
         summary = record.summary.to_json() if record.has_summary else None
         found = record.grouping.to_json() if record.grouping else None
         print_json({**asdict(row), "summary": summary, "grouping": found})
         return
-    print(f"{row.id}: {row.name}\nstate: {row.state}" + (f" ({row.error})" if row.error else ""))
+    print(f"{row.id}: {row.name}\nstate: {_state(row)}" + (f" ({row.error})" if row.error else ""))
     print(f"command: {row.command}")
     if row.kind == "study" and StudyRecord(record.folder).has_summary:
         print_study(store, row, as_json)
+    if row.kind == "sweep" and SweepRecord(record.folder).has_summary:
+        print_sweep(store, row, as_json)
     if record.has_summary:
         for stage, cost in record.summary.costs.items():
             print(f"{stage}: {cost.flops:.3g} FLOPs, {cost.seconds:.1f} s")
@@ -135,9 +146,10 @@ def compare(
 
     store = open_store()
     found = store.resolve(run_id)
-    if store.get(found).kind == "study":
+    kind = store.get(found).kind
+    if kind != "run":
         raise InvalidInput(
-            f"`{found}` is a study, which has no estimate to judge; `pareto` and `show` print it."
+            f"`{found}` is a {kind}, which has no estimate of its own to judge; `show` prints it."
         )
     comparison = RunRecord(store.run_folder(found)).comparison(metric)
     if comparison is None:

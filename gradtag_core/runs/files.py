@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gradtag_core.errors import InvalidInput, StoreError
+from gradtag_core.runs.disk import refused, sync
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,7 +41,7 @@ class DamagedFile(StoreError):
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as strict JSON; the file appears whole or not at all."""
     text = json_text(value, indent=1, ensure_ascii=False)
-    with _replacing(path) as part:
+    with replacing(path) as part:
         part.write_bytes(text)
 
 
@@ -67,7 +68,7 @@ def write_arrays(path: Path, arrays: Arrays, metadata: dict[str, str] | None = N
         for name, array in arrays.items()
     }
     labels = metadata or {}
-    with _replacing(path) as part:
+    with replacing(path) as part:
         save_file(plain, part, {**labels, CHECKSUM: _checksum(plain, labels)})
         part.chmod(0o644)  # safetensors writes for the owner alone, unlike every other file of a run
 
@@ -92,7 +93,7 @@ def write_table(path: Path, table: DataFrame) -> None:
         columns = pa.Table.from_pandas(table)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise InvalidInput(f"`table` must have unique columns of one type each; found: {error}") from error
-    with _replacing(path) as part:
+    with replacing(path) as part:
         pq.write_table(columns, part, write_page_checksum=True)
 
 
@@ -131,7 +132,7 @@ class UnitCache:
         return self.root / stage / key[:2] / f"{key}.{suffix}"
 
     def has(self, stage: str, key: str, suffix: str) -> bool:
-        return self.path(stage, key, suffix).is_file()
+        return _is_file(self.path(stage, key, suffix))
 
     def get_json(self, stage: str, key: str) -> Any | None:
         return self._get(self.path(stage, key, "json"), read_json)
@@ -168,7 +169,7 @@ class UnitCache:
                 _delete(path)
 
     def _get(self, path: Path, read: Callable[[Path], Content]) -> Content | None:
-        if not path.is_file():
+        if not _is_file(path):
             return None
         try:
             return read(path)
@@ -177,32 +178,30 @@ class UnitCache:
             _delete(path)
             return None
         except StoreError:
-            if not path.is_file():  # another process removed it between the two looks
+            if not _is_file(path):  # another process removed it between the two looks
                 return None
             raise
 
     def _files(self) -> Iterator[tuple[Path, int, float]]:
         for path in self.root.rglob("*"):
-            with suppress(FileNotFoundError):  # another process removed it meanwhile
+            with suppress(OSError):  # another process removed it meanwhile, or it is not ours
                 status = path.stat()
                 if path.is_file():
                     yield path, status.st_size, status.st_mtime
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`; on success sync it to disk and rename it to `path`."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        _sync(part)
+        sync(part)
         part.replace(path)
-        _sync(path.parent)  # the rename itself must survive a power cut
+        sync(path.parent)  # the rename itself must survive a power cut
     except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"`{path}` could not be written: {error}. Free some space, or make the folder writable."
-        ) from error
+        raise refused(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -218,27 +217,24 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
         raise StoreError(f"`{path}` is missing. Run again what writes it, or restore a copy.") from error
     except (ValueError, TypeError, KeyError, RecursionError, OSError, SafetensorError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # pyarrow reports damage without a number
-            raise StoreError(
-                f"`{path}` could not be read: {error}. Check its permissions and the disk."
-            ) from error
+            raise refused(path, error, "read") from error
         raise DamagedFile(
             f"`{path}` is damaged or was cut short: {error}. Delete it and run again what writes it."
         ) from error
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _is_file(path: Path) -> bool:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return path.is_file()
+    except OSError as error:  # its folder may not be looked into
+        raise refused(path, error, "read") from error
 
 
 def _delete(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"`{path}` could not be deleted: {error}. Make its folder writable.") from error
+        raise refused(path, error, "deleted") from error
 
 
 def json_text(value: Any, **style: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Runs in processes of their own: launch one, cancel one, read its log, and be one."""
+"""Runs in processes of their own: launch one when it is its turn, cancel one, and read its log."""
 
 from __future__ import annotations
 
@@ -9,42 +9,106 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Self
 
-from gradtag_core.errors import Cancelled, GradTagError, StoreError
-from gradtag_core.progress import Progress
-from gradtag_core.runs.row import OPEN, RunRow, RunState, process_ended, runs_here
+from gradtag_core.errors import GradTagError, StoreError
+from gradtag_core.runs.disk import make_folder, refused
+from gradtag_core.runs.queue import start_next, wait_in_line
+from gradtag_core.runs.row import OPEN, RunRow, process_ended, runs_here
 from gradtag_core.runs.store import RunStore
 
 LOG_FILE = "log.txt"
 POLL_SECONDS = 0.02
+TEND_SECONDS = 1.0
+TAIL_BYTES = 64 * 1024  # the end of a log, however long it is
 KILL_SECONDS = 0.4  # how long to wait for the kernel after SIGKILL
 
-Overall = Callable[[Progress], tuple[float, float | None]]
 logger = logging.getLogger(__name__)
+_TENDED = threading.Lock()
+_tended: set[Path] = set()  # the homes whose queue a thread of this process looks after
 
 
-def launch(store: RunStore, run_id: str, argv: Sequence[str] | None = None) -> int:
-    """Start the worker of a queued run in a session of its own, which outlives this process; returns its pid.
+def launch(store: RunStore, run_id: str, argv: Sequence[str] | None = None) -> int | None:
+    """Start a queued run, or leave it waiting while as many run as may (`concurrent_limit`); returns its pid if it
+    was started.
 
-    `argv` replaces the worker's command line. A thread waits for the child, so that it leaves no zombie: a
-    double fork would hide the pid, and forking a process with threads is unsafe.
+    It waits for as long as it takes, also when this process ends: whatever worker ends starts the next, and so does
+    every process that asks (`tend_queue`). `argv` replaces the worker's command line if it starts at once.
     """
+    wait_in_line(store, run_id)
+    start_waiting(store, {} if argv is None else {run_id: argv})
     row = store.get(run_id)
-    if row.state != "queued" or row.pid is not None:
-        state = "already launched" if row.state == "queued" else row.state
-        raise StoreError(f"The run `{run_id}` is {state}: only a queued run can be launched.")
+    if row.state == "failed":
+        raise StoreError(row.error or f"The run `{run_id}` could not be started.")
+    tend_queue(store)
+    return row.pid
+
+
+def start_waiting(store: RunStore, commands: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Start the runs that wait longest while there is room; returns their ids. `commands`: in place of the worker's."""
+    own = commands or {}
+    started: list[str] = []
+    while run_id := start_next(store, lambda each: _spawn(store, each, own.get(each))):
+        started.append(run_id)
+    return started
+
+
+def tend_queue(store: RunStore) -> None:
+    """While runs wait, look again and again in a thread of this process whether there is room: the worker that should
+    start them may have been killed."""
+    with _TENDED:
+        if store.home in _tended or not any(row.waiting for row in store.open_rows()):
+            return
+        _tended.add(store.home)
+    threading.Thread(target=_tend, args=(store,), name=f"queue {store.home}", daemon=True).start()
+
+
+def _tend(store: RunStore) -> None:
+    try:
+        while True:
+            start_waiting(store)
+            with _TENDED:  # whoever waits from now on asks for a thread of their own
+                if not any(row.waiting for row in store.open_rows()):
+                    _tended.discard(store.home)
+                    return
+            time.sleep(TEND_SECONDS)
+    except GradTagError as error:  # the next one who asks tries again
+        logger.warning("The queue could not be looked at: %s", error)
+        with _TENDED:
+            _tended.discard(store.home)
+
+
+def free_place(store: RunStore) -> None:
+    """A run has ended: start what waited for it. A failure is logged alone, since others look at the queue too."""
+    try:
+        start_waiting(store)
+    except GradTagError as error:
+        logger.warning("The next run could not be started: %s", error)
+
+
+def worker_command(run_id: str) -> list[str]:
+    return [sys.executable, "-m", "gradtag_core.runs.worker", run_id]
+
+
+def _spawn(store: RunStore, run_id: str, argv: Sequence[str] | None) -> int:
+    """Start the worker of a run in a session of its own, which outlives this process; returns its pid.
+
+    A thread waits for the child, so that it leaves no zombie: a double fork would hide the pid, and forking a
+    process with threads is unsafe.
+    """
     package_parent = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, [package_parent, os.environ.get("PYTHONPATH")]))
+    path = make_folder(store.home / "runs" / run_id) / LOG_FILE
     try:
-        with (store.run_folder(run_id) / LOG_FILE).open("ab") as log:
+        log = path.open("ab")
+    except OSError as error:
+        raise refused(path, error) from error
+    try:
+        with log:
             process = subprocess.Popen(
-                argv or [sys.executable, "-m", "gradtag_core.runs.worker", run_id],
+                argv or worker_command(run_id),
                 cwd=package_parent,
                 env={**os.environ, "GRADTAG_HOME": str(store.home), "PYTHONPATH": search_path},
                 stdin=subprocess.DEVNULL,
@@ -53,167 +117,50 @@ def launch(store: RunStore, run_id: str, argv: Sequence[str] | None = None) -> i
                 start_new_session=True,
             )
     except OSError as error:
-        sentence = f"The worker process could not be started: {error}."
-        store.finish(run_id, "failed", sentence)
-        raise StoreError(sentence) from error
+        raise StoreError(f"The worker process could not be started: {error}.") from error
     threading.Thread(target=process.wait, name=f"reap {run_id}", daemon=True).start()
-    store.mark_launched(run_id, process.pid)
     return process.pid
 
 
 def cancel(store: RunStore, run_id: str, grace: float = 1.5) -> RunRow:
-    """Stop a run: asked first (SIGTERM to its process group), killed after `grace` seconds.
+    """Stop a run: asked first (SIGTERM to its process group), killed after `grace` seconds; the next one may start.
 
     A run that finishes meanwhile stays finished. A run of this very process, or of another machine or
     container, is only asked: it stops at its next check, at the latest a heartbeat later.
     """
     row = store.request_cancel(run_id)
-    if row.state not in OPEN or row.pid is None:
-        return row
-    here = runs_here(row) and row.pid != os.getpid()
-    leader = here and _leads_group(row.pid)
+    if row.state in OPEN and row.pid is not None:
+        row = _stopped(store, row, grace)
+    free_place(store)
+    return row
+
+
+def _stopped(store: RunStore, row: RunRow, grace: float) -> RunRow:
+    pid = row.pid or 0
+    here = runs_here(row) and pid != os.getpid()
+    leader = here and _leads_group(pid)
     if here:
-        _signal(row.pid, leader, signal.SIGTERM)
+        _signal(pid, leader, signal.SIGTERM)
     _wait_for_end(store, row, grace)
     if here and (leader or not process_ended(row)):  # children may outlive the leader of their group
-        _signal(row.pid, leader, signal.SIGKILL)
+        _signal(pid, leader, signal.SIGKILL)
         _wait_for_end(store, row, KILL_SECONDS)
-    row = store.get(run_id)
-    return store.finish(run_id, "cancelled") if here and row.state in OPEN else row
+    row = store.get(row.id)
+    return store.finish(row.id, "cancelled") if here and row.state in OPEN else row
 
 
 def log_tail(store: RunStore, run_id: str, lines: int = 20) -> str:
     """The last lines that the worker printed, "" if it printed nothing."""
     path = store.run_folder(run_id) / LOG_FILE
     try:
-        with path.open(encoding="utf-8", errors="replace") as log:
-            return "".join(deque(log, maxlen=lines)).rstrip()
+        with path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+            text = log.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise StoreError(f"`{path}` could not be read: {error}. Check its permissions.") from error
-
-
-class RunSession:
-    """The context in which a worker, or the command line in the foreground, works on a queued run.
-
-    It marks the run running, shows signs of life, passes progress on, sets `cancel` when someone asks to stop
-    (in the store, or by SIGTERM or SIGINT; a second SIGINT raises KeyboardInterrupt), and closes the run: as
-    done after a normal end, cancelled after `Cancelled` or KeyboardInterrupt, else failed. A `GradTagError`
-    ends here (`state` tells), anything else goes on. `overall` turns the progress of a stage into the
-    fraction and the seconds left of the whole run.
-    """
-
-    def __init__(
-        self,
-        store: RunStore,
-        run_id: str,
-        overall: Overall | None = None,
-        beat_seconds: float = 1.0,
-        write_seconds: float = 0.2,
-    ):
-        self.store = store
-        self.run_id = run_id
-        self.cancel = threading.Event()
-        self.state: RunState = "queued"
-        self._overall = overall or (lambda progress: (progress.fraction, progress.seconds_left))
-        self._beat_seconds = beat_seconds
-        self._write_seconds = write_seconds
-        self._ended = threading.Event()
-        self._heart = threading.Thread(target=self._beat_until_end, name=f"heartbeat {run_id}", daemon=True)
-        self._lock = threading.Lock()
-        self._pending: tuple[Progress, float, float | None] | None = None
-        self._written = float("-inf")
-        self._handlers: dict[int, Any] = {}
-        self._started = self._seconds_before = 0.0
-
-    def __enter__(self) -> Self:
-        row = self.store.mark_running(self.run_id, os.getpid())
-        self.state = "running"
-        self._seconds_before, self._started = row.seconds, time.perf_counter()
-        if row.cancel_requested:
-            self.cancel.set()
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {
-                number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)
-            }
-        self._heart.start()
-        return self
-
-    def on_progress(
-        self, progress: Progress, fraction: float | None = None, seconds_left: float | None = None
-    ) -> None:
-        """Pass to `Reporter`; written at most every `write_seconds`, and the last one always.
-
-        With `fraction`, the caller's own view of the whole run is written instead of `overall`'s.
-        """
-        if fraction is None:
-            fraction, seconds_left = self._overall(progress)
-        with self._lock:
-            self._pending = (progress, fraction, seconds_left)
-        if time.monotonic() - self._written >= self._write_seconds:
-            self._write_progress()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self._ended.set()
-        self._heart.join()
-        try:
-            self._write_progress()
-            self._beat()  # also takes back a wrong `interrupted`
-            state, sentence = _outcome(error)
-            self.state = self.store.finish(self.run_id, state, sentence, self._seconds()).state
-        finally:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
-        return isinstance(error, GradTagError)
-
-    def _seconds(self) -> float:
-        return self._seconds_before + time.perf_counter() - self._started
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self.cancel.is_set():
-            raise KeyboardInterrupt
-        self.cancel.set()
-
-    def _beat_until_end(self) -> None:
-        while not self._ended.wait(self._beat_seconds):
-            if self._beat():
-                self.cancel.set()
-            self._write_progress()
-
-    def _beat(self) -> bool:
-        """Show life; returns whether cancelling was requested."""
-        try:
-            return self.store.heartbeat(self.run_id, self._seconds())
-        except StoreError as error:  # hours of work must not end for a missed sign of life
-            logger.warning("No sign of life could be written: %s", error)
-            return False
-
-    def _write_progress(self) -> None:
-        with self._lock:
-            pending, self._pending = self._pending, None
-            if pending is None:
-                return
-            progress, fraction, seconds_left = pending
-            self._written = time.monotonic()
-            try:
-                self.store.update_progress(
-                    self.run_id, progress.stage, progress.done, progress.total, fraction, seconds_left
-                )
-            except StoreError as error:
-                logger.warning("The progress could not be written: %s", error)
-
-
-def _outcome(error: BaseException | None) -> tuple[RunState, str | None]:
-    if error is None:
-        return "done", None
-    if isinstance(error, Cancelled | KeyboardInterrupt):
-        return "cancelled", None
-    if isinstance(error, GradTagError):
-        return "failed", str(error)
-    return "failed", f"internal error: {type(error).__name__}: {error}"
+        raise refused(path, error, "read") from error
+    return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
 def _leads_group(pid: int) -> bool:

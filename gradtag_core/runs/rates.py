@@ -41,10 +41,11 @@ def newest_rates(
 ) -> dict[str, float]:  # fmt: skip
     """FLOPs per second by the name of a cost, from the newest finished folder that has it, of those that are alike.
 
-    Samples, measured on the machine that made them, come last. A folder that cannot be read teaches nothing.
+    Samples and what was taken in, measured on the machines that made them, come last. A folder that cannot be read
+    teaches nothing.
     """
     rates: dict[str, float] = {}
-    for row in store.list(kind):
+    for row in sorted(store.list(kind), key=lambda row: row.pid is None):  # no process of this store made those
         if row.state != "done" or not is_alike(row):
             continue
         try:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from uuid import uuid4
 
-from gradtag_core.errors import GradTagError, InvalidInput, StoreError
+from gradtag_core.errors import GradTagError, InvalidInput, StoreError, quoted
+from gradtag_core.runs.annotations import is_plain
 from gradtag_core.runs.files import read_json
 
-RunKind = Literal["run", "study"]
+RunKind = Literal["run", "study", "sweep"]
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OPEN: tuple[RunState, ...] = ("queued", "running")
 NEXT_STATES: Mapping[RunState, tuple[RunState, ...]] = {
@@ -25,10 +28,12 @@ NEXT_STATES: Mapping[RunState, tuple[RunState, ...]] = {
     "cancelled": ("queued",),
     "interrupted": ("queued",),
 }
+NAME_LENGTH = 200
 RUN_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 LAUNCH_SECONDS = 30.0  # a queued run must get a process within this time
 HEARTBEAT_SECONDS = 60.0  # where a process cannot be looked up, this long without a sign of life means gone
-KIND_FILES: Mapping[RunKind, str] = {"run": "run.json", "study": "study.json"}  # what makes a folder one
+# What makes a folder one.
+KIND_FILES: Mapping[RunKind, str] = {"run": "run.json", "study": "study.json", "sweep": "sweep.json"}
 # What such a file of a sample must hold; it may hold more.
 SAMPLE_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "id": str,
@@ -40,13 +45,32 @@ SAMPLE_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "seconds": (int, float),
 }
 
+NUMBER, NUMBER_OR_NONE = (int, float), (int, float, type(None))
+COLUMN_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("id", "name", "suite", "command", "stage"), str),
+    **dict.fromkeys(("created", "heartbeat", "fraction", "seconds"), NUMBER),
+    **dict.fromkeys(("started", "finished", "seconds_left", "waiting_since"), NUMBER_OR_NONE),
+    **dict.fromkeys(("done", "total"), int),
+    **dict.fromkeys(("error", "process"), (str, type(None))),
+    "pid": (int, type(None)),
+}
+COLUMN_VALUES: Mapping[str, Iterable[str]] = {"state": NEXT_STATES, "kind": KIND_FILES}
+
+NEVER_LAUNCHED = "The run was never started: what queued it stopped before launching it. Resume it."
+ENDED_EARLY = "The worker process ended before the run began; the run's log says why. Resume it."
+ENDED_MIDWAY = (
+    "The worker process ended without finishing (killed, out of memory, or the machine stopped). "
+    "Everything finished so far is kept: resume the run."
+)
+
 
 @dataclass(frozen=True)
 class RunRow:
     """What the store knows of a run or a study; times are unix seconds, `seconds` is computing time over all sessions.
 
     `fraction` and `seconds_left` are of the whole run, `done` and `total` of its `stage`; `heartbeat` is the
-    last sign of life; `process` tells `pid` from a later process of the same number.
+    last sign of life; `process` tells `pid` from a later process of the same number. `waiting_since`: when a queued
+    run was launched and had to wait for others. `note`, `tags` and `archived` are what users wrote on it.
     """
 
     id: str
@@ -71,6 +95,39 @@ class RunRow:
     seconds: float = 0.0
     sample: bool = False
     kind: RunKind = "run"
+    waiting_since: float | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it stands in the queue: launched, but other runs are at work."""
+        return self.state == "queued" and self.waiting_since is not None
+
+
+class UnknownRun(StoreError):
+    """The store has no run of this id (any more)."""
+
+
+class DamagedRow(StoreError):
+    """The database has a row of this run that no store of ours wrote."""
+
+
+def row_from_fields(fields: Mapping[str, Any]) -> RunRow:
+    """The row with the columns of the database, checked: a file that anyone can change is not trusted."""
+    try:
+        config = json.loads(fields["config"])
+        wrong = [name for name, types in COLUMN_TYPES.items() if not isinstance(fields[name], types)]
+        wrong += [] if isinstance(config, dict) else ["config"]
+        wrong += [name for name, known in COLUMN_VALUES.items() if fields[name] not in known]
+        if not wrong and RUN_ID.fullmatch(fields["id"]):
+            asked = bool(fields["cancel_requested"])
+            return RunRow(**{**fields, "config": config, "cancel_requested": asked})
+        reason = f"{quoted(wrong)} cannot be what was written" if wrong else "the id is none"
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = f"`config` is no JSON ({error})"
+    raise DamagedRow(f"The run `{fields['id']}` has a damaged row in the store: {reason}. Delete the run.")
 
 
 def check_run_id(run_id: str) -> str:
@@ -83,6 +140,23 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
+def random_run_id(suite: str, kind: RunKind, created: float) -> str:
+    """An id that tells the suite and the time, and differs from others of the same minute by chance."""
+    slug = re.sub(r"[^a-z0-9]+", "-", suite.lower())[:32].strip("-") or kind
+    return f"{slug}-{time.strftime('%Y%m%d-%H%M', time.gmtime(created))}-{uuid4().hex[:4]}"
+
+
+def checked_name(name: str) -> str:
+    """The name of a run without spaces around it."""
+    name = name.strip()
+    if not 1 <= len(name) <= NAME_LENGTH or not is_plain(name):
+        raise InvalidInput(
+            f"`name` must have 1 to {NAME_LENGTH} characters; found {len(name)}. Choose another one, without control "
+            "characters."
+        )
+    return name
+
+
 def check_transition(row: RunRow, state: RunState) -> None:
     """Refuse a change of state that a run cannot make."""
     if state not in NEXT_STATES[row.state]:
@@ -92,7 +166,8 @@ def check_transition(row: RunRow, state: RunState) -> None:
 
 def read_sample(folder: Path) -> RunRow:
     """The finished, read-only run or study that a folder's file describes; `StoreError` where it does not."""
-    kind: RunKind = "study" if (folder / KIND_FILES["study"]).is_file() else "run"
+    kinds: list[RunKind] = [kind for kind, file in KIND_FILES.items() if (folder / file).is_file()]
+    kind = kinds[0] if kinds else "run"
     path = folder / KIND_FILES[kind]
     fields = read_json(path)
     if not isinstance(fields, dict):
@@ -169,8 +244,21 @@ def _can_be_signalled(pid: int) -> bool:
     return True
 
 
+def closed_as_lost(row: RunRow) -> RunRow:
+    """An open row whose process is gone, as it has to be closed."""
+    early = NEVER_LAUNCHED if row.pid is None else ENDED_EARLY
+    sentence = ENDED_MIDWAY if row.state == "running" else early
+    state, error = ("cancelled", None) if row.cancel_requested else ("interrupted", sentence)
+    return replace(row, state=state, error=error, finished=row.heartbeat, seconds_left=None)
+
+
 def process_ended(row: RunRow) -> bool:
-    """Whether the process of an open run is gone: exact on this machine, else by the age of its heartbeat."""
+    """Whether the process of an open run is gone: exact on this machine, else by the age of its heartbeat.
+
+    A run that waits in the queue has none yet, and may wait for ever.
+    """
+    if row.waiting and row.pid is None:
+        return False
     if row.pid is not None and runs_here(row):
         if row.process is not None:
             return process_identity(row.pid) != row.process

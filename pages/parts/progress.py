@@ -6,13 +6,16 @@ from typing import Literal
 import streamlit as st
 
 from gradtag_core.runs.command import is_call_in_code
-from gradtag_core.runs.process import cancel, log_tail
-from gradtag_core.runs.row import OPEN, RunRow, RunState
+from gradtag_core.runs.process import cancel, log_tail, tend_queue
+from gradtag_core.runs.queue import is_busy, waiting_line
+from gradtag_core.runs.row import OPEN, RunRow, RunState, UnknownRun
 from pages.parts.errors import shown_errors
 from pages.parts.quantities import plain, seconds_text
-from pages.parts.state import FOLLOWED, resume_run, store
+from pages.parts.state import FOLLOWED, PAGES, resume_run, store
 
 POLL_SECONDS = 0.5
+WAITING_POLL_SECONDS = 2.0  # many may stand in line, and little happens there
+PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 StateColour = Literal["gray", "blue", "green", "red", "orange"]
 STATE_COLOURS: Mapping[RunState, StateColour] = {
     "queued": "gray", "running": "blue", "done": "green", "failed": "red", "cancelled": "orange",
@@ -24,29 +27,39 @@ def follow_run(row: RunRow) -> None:
     """Show a run, anew every half second while it is open; when it ends, the whole page is drawn again."""
     live = row.state in OPEN
     if live:
-        st.session_state[FOLLOWED] = (
-            row.id
-        )  # so that its ending is shown too, even in a window that did not launch it
-    st.fragment(_show_run, run_every=POLL_SECONDS if live else None)(row.id, live)
+        # So that its ending is shown too, even in a window that did not launch it.
+        st.session_state[FOLLOWED] = row.id
+    pace = WAITING_POLL_SECONDS if row.waiting else POLL_SECONDS
+    st.fragment(_show_run, run_every=pace if live else None)(row.id, live, row.waiting)
 
 
-def _show_run(run_id: str, was_open: bool) -> None:
+def _show_run(run_id: str, was_open: bool, was_waiting: bool) -> None:
     with shown_errors():
-        row = store().get(run_id)
-        if was_open and row.state not in OPEN:
+        try:
+            row = store().get(run_id)
+        except UnknownRun:
+            if was_open:  # deleted in another window: the page goes on without it
+                st.rerun()
+            raise
+        if (was_open and row.state not in OPEN) or (was_waiting and not row.waiting):
             st.rerun()
         with st.container(border=True, key=f"progress_{run_id}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{plain(row.name)}**", width="content")
-                st.badge(row.state, color=STATE_COLOURS[row.state])
+                st.badge("waiting" if row.waiting else row.state, color=STATE_COLOURS[row.state])
             if row.state in OPEN:
                 _show_open(row)
             else:
                 show_ending(row)
+        if row.waiting:
+            tend_queue(store())
 
 
 def _show_open(row: RunRow) -> None:
-    st.progress(row.fraction, text=_progress_text(row))
+    if row.waiting:
+        st.markdown(waiting_text(row, store().open_rows()))
+    else:
+        st.progress(row.fraction, text=_progress_text(row))
     text = "Cancelling …" if row.cancel_requested else "Cancel"
     if st.button(text, icon=":material/stop_circle:", key=f"cancel_{row.id}", disabled=row.cancel_requested):
         cancel(store(), row.id)
@@ -62,14 +75,28 @@ def _progress_text(row: RunRow) -> str:
     return f"{row.stage}: {row.done} of {row.total}{left}"
 
 
+def waiting_text(row: RunRow, rows: list[RunRow]) -> str:
+    """Where a run stands in line among the open `rows`, and when the next of those at work ends."""
+    line = [each.id for each in waiting_line(rows)]
+    place = line.index(row.id) if row.id in line else 0
+    busy = [each for each in rows if is_busy(each)]
+    left = [each.seconds_left for each in busy if each.seconds_left is not None]
+    text = f"Waiting, {PLACES[place] if place < len(PLACES) else f'number {place + 1}'} in line."
+    if not left:
+        return text
+    who = "The run at work" if len(busy) == 1 else f"The first of {len(busy)} runs at work"
+    return f"{text} {who} ends in about {seconds_text(min(left))}."
+
+
 def show_ending(row: RunRow) -> None:
     """How a closed run ended, with a way on."""
     if row.state == "done":
         st.markdown(f"Finished in {seconds_text(row.seconds)}.")
         with st.container(horizontal=True):
-            if row.kind == "study":
-                st.page_link("pages/pareto.py", label="See its methods", icon=":material/balance:",
-                             query_params={"study": row.id})  # fmt: skip
+            if row.kind != "run":
+                page, name = PAGES[row.kind]
+                st.page_link(page, label=f"Open it: {name}", icon=":material/arrow_forward:",
+                             query_params={row.kind: row.id})  # fmt: skip
                 return
             st.page_link("pages/affinity.py", label="See its affinities", icon=":material/grid_on:",
                          query_params={"run": row.id})  # fmt: skip
@@ -78,9 +105,10 @@ def show_ending(row: RunRow) -> None:
         return
     if row.state == "failed":
         st.error(row.error or f"The {row.kind} failed without a message.", icon=":material/error:")
-        show_log(row)
     else:
         st.info(row.error or f"The {row.kind} was cancelled; everything it had finished is kept.")
+    if row.state != "cancelled":
+        show_log(row)
     if is_call_in_code(row.command):
         st.markdown(
             "It began in code, with a suite or a model that is not stored: to finish it, call `gradtag_core.run` again "

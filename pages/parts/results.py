@@ -41,8 +41,13 @@ def comparison_of(row: RunRow, metric: Metric) -> Comparison | None:
 def _place(row: RunRow) -> tuple[str, Stamp]:
     """The folder of a run and what changes whenever a result in it does."""
     folder = store().run_folder(row.id)
-    files = [path for path in folder.iterdir() if path.suffix in (".json", ".parquet", ".safetensors")]
-    return str(folder), tuple(sorted((path.name, path.stat().st_mtime_ns) for path in files))
+    try:
+        files = [path for path in folder.iterdir() if path.suffix in (".json", ".parquet", ".safetensors")]
+        return str(folder), tuple(sorted((path.name, path.stat().st_mtime_ns) for path in files))
+    except FileNotFoundError as error:
+        raise StoreError(f"The results of the run `{row.id}` are gone: somebody deleted them.") from error
+    except OSError as error:
+        raise StoreError(f"The results of the run `{row.id}` cannot be read: {error.strerror}.") from error
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

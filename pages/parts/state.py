@@ -9,16 +9,18 @@ import streamlit as st
 from gradtag_core.config import RunConfig
 from gradtag_core.figures.theme import Theme
 from gradtag_core.runs.process import launch
+from gradtag_core.runs.queue import waiting_line
 from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from gradtag_core.runs.store import RunStore
 from gradtag_core.study_config import StudyConfig
 
-CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study"}
+CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study", "sweep": "current_sweep"}
 FOLLOWED = "followed_run"
 SUITE = "suite"  # a data set in the address
 PAGES: Mapping[RunKind, tuple[str, str]] = {
     "run": ("pages/affinity.py", "Affinity"),
     "study": ("pages/pareto.py", "Pareto"),
+    "sweep": ("pages/sweep.py", "Sweep"),
 }
 
 
@@ -76,7 +78,8 @@ def _tell_unknown(asked: str, kind: RunKind) -> None:
 
 
 def open_runs(rows: list[RunRow]) -> list[RunRow]:
-    return [row for row in rows if row.state in OPEN]
+    """Those at work, the newest first, then those in line, the next one first."""
+    return [row for row in rows if row.state in OPEN and not row.waiting] + waiting_line(rows)
 
 
 def start_run(config: RunConfig) -> None:
@@ -106,8 +109,8 @@ def resume_run(run_id: str) -> None:
 
 
 def delete_run(run_id: str) -> None:
-    kind = store().get(run_id).kind
     store().delete(run_id)
-    if st.session_state.get(CURRENT[kind]) == run_id:
-        del st.session_state[CURRENT[kind]]
-        st.query_params.pop(kind, None)
+    for kind, key in CURRENT.items():
+        if st.session_state.get(key) == run_id:
+            del st.session_state[key]
+            st.query_params.pop(kind, None)

@@ -171,3 +171,17 @@ def test_cancelling_a_finished_run_is_refused():
     code, _, error = gradtag("cancel", json.loads(out)["run"])
     assert code == 2
     assert "done" in error
+
+
+def test_a_run_in_line_is_listed_as_waiting(own_home):
+    from gradtag_core.runs.queue import wait_in_line
+    from gradtag_core.runs.store import RunStore
+
+    store = RunStore(own_home)
+    run_id = store.create({}, "In line", "yeast", "run").id
+    wait_in_line(store, run_id)
+    line = next(line for line in gradtag("runs")[1].splitlines() if run_id in line)
+    assert "waiting" in line
+    assert "state: waiting" in gradtag("show", run_id)[1]
+    assert json.loads(gradtag("runs", "--json")[1])[0]["waiting_since"] > 0
+    assert "cancelled" in gradtag("cancel", run_id)[1]

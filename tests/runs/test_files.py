@@ -245,8 +245,8 @@ def test_failed_write_keeps_the_old_file(
     def full(part: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_sync", full)
-    with pytest.raises(StoreError, match=rf"unit\.{suffix}` could not be written.*No space left"):
+    monkeypatch.setattr(files, "sync", full)
+    with pytest.raises(StoreError, match=rf"The disk that holds `.*unit\.{suffix}` is full"):
         WRITERS[suffix](path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

@@ -3,16 +3,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from gradtag_core.errors import Cancelled, InvalidInput, StoreError
-from gradtag_core.progress import Progress, Reporter
-from gradtag_core.runs.process import KILL_SECONDS, LOG_FILE, RunSession, cancel, launch, log_tail
+from gradtag_core.errors import StoreError
+from gradtag_core.runs.process import KILL_SECONDS, LOG_FILE, cancel, launch, log_tail
 from gradtag_core.runs.row import OPEN, RunRow, RunState, process_identity
 from gradtag_core.runs.store import RunStore
 
@@ -21,7 +19,7 @@ PATIENCE = 60.0  # seconds: a busy machine is no failure
 WORKER = """
 import os, signal, subprocess, sys, time
 from gradtag_core.progress import Progress, Reporter
-from gradtag_core.runs.process import RunSession
+from gradtag_core.runs.session import RunSession
 from gradtag_core.runs.store import RunStore
 store = RunStore()
 run_id, behaviour = sys.argv[1:]
@@ -85,6 +83,13 @@ def wait_for(store: RunStore, run_id: str, condition: Callable[[RunRow], bool]) 
     return row
 
 
+def launched(store: RunStore, run_id: str, command: list[str]) -> int:
+    """The process of a run that starts at once."""
+    pid = launch(store, run_id, command)
+    assert pid is not None
+    return pid
+
+
 def in_state(state: RunState) -> Callable[[RunRow], bool]:
     return lambda row: row.state == state
 
@@ -108,7 +113,7 @@ def gone(pid: int) -> bool:
 
 def test_launched_run_shows_progress_and_ends_done(store: RunStore, worker: Callable[..., list[str]]) -> None:
     run_id = queued(store)
-    pid = launch(store, run_id, worker(run_id, "short"))
+    pid = launched(store, run_id, worker(run_id, "short"))
     row = wait_for(store, run_id, in_state("done"))
     assert (row.pid, row.stage, row.done, row.total, row.fraction) == (pid, "stepping", 5, 5, 1.0)
     assert row.seconds >= 0.1
@@ -124,7 +129,7 @@ def test_run_is_its_own_session_and_can_only_be_launched_once(
     store: RunStore, worker: Callable[..., list[str]]
 ) -> None:
     run_id = queued(store)
-    pid = launch(store, run_id, worker(run_id, "long"))
+    pid = launched(store, run_id, worker(run_id, "long"))
     assert os.getsid(pid) == os.getpgid(pid) == pid
     assert store.get(run_id).pid == pid
     with pytest.raises(StoreError, match="only a queued run"):
@@ -138,7 +143,7 @@ def test_run_is_its_own_session_and_can_only_be_launched_once(
 
 def test_cancel_ends_a_listening_run(store: RunStore, worker: Callable[..., list[str]]) -> None:
     run_id = queued(store)
-    pid = launch(store, run_id, worker(run_id, "long"))
+    pid = launched(store, run_id, worker(run_id, "long"))
     wait_for(store, run_id, stepping)
     begun = time.monotonic()
     row = cancel(store, run_id, grace=PATIENCE)
@@ -150,7 +155,7 @@ def test_cancel_ends_a_listening_run(store: RunStore, worker: Callable[..., list
 
 def test_cancel_ends_a_run_that_ignores_it(store: RunStore, worker: Callable[..., list[str]]) -> None:
     run_id = queued(store)
-    pid = launch(store, run_id, worker(run_id, "deaf"))
+    pid = launched(store, run_id, worker(run_id, "deaf"))
     wait_for(store, run_id, lambda row: row.stage == "deaf")
     begun = time.monotonic()
     row = cancel(store, run_id)
@@ -178,7 +183,7 @@ def test_cancel_before_the_worker_has_begun(store: RunStore) -> None:
     waiting = queued(store)
     assert cancel(store, waiting).state == "cancelled"
     importing = queued(store)
-    pid = launch(store, importing, [sys.executable, "-S", "-c", "import time; time.sleep(600)"])
+    pid = launched(store, importing, [sys.executable, "-S", "-c", "import time; time.sleep(600)"])
     assert cancel(store, importing).state == "cancelled"
     assert gone(pid)
 
@@ -197,7 +202,7 @@ def test_killed_run_is_interrupted_and_can_be_resumed(
     store: RunStore, worker: Callable[..., list[str]]
 ) -> None:
     run_id = queued(store)
-    pid = launch(store, run_id, worker(run_id, "long"))
+    pid = launched(store, run_id, worker(run_id, "long"))
     before = wait_for(store, run_id, lambda row: row.seconds > 0)
     os.kill(pid, signal.SIGKILL)
     row = wait_for(store, run_id, in_state("interrupted"))
@@ -278,148 +283,6 @@ def test_default_command_is_the_worker_module(store: RunStore, monkeypatch: pyte
     assert isinstance(environment, dict)
     assert environment["GRADTAG_HOME"] == str(store.home)
     assert environment["PYTHONPATH"].split(os.pathsep)[0] == str(Path(__file__).parents[2])
-
-
-@pytest.mark.parametrize(
-    ("error", "state", "sentence"),
-    [
-        (None, "done", None),
-        (Cancelled("stop"), "cancelled", None),
-        (InvalidInput("`n_groups` must be 2."), "failed", "`n_groups` must be 2."),
-        (ZeroDivisionError("by zero"), "failed", "internal error: ZeroDivisionError: by zero"),
-        (KeyboardInterrupt(), "cancelled", None),
-    ],
-)
-def test_session_closes_the_run_as_it_ended(
-    store: RunStore, error: BaseException | None, state: str, sentence: str | None
-) -> None:
-    run_id = queued(store)
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    session = RunSession(store, run_id)
-    raised = None
-    try:
-        with session:
-            assert store.get(run_id).pid == os.getpid()
-            assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] != before
-            if error is not None:
-                raise error
-    except BaseException as caught:
-        raised = caught
-    assert raised is (error if isinstance(error, ZeroDivisionError | KeyboardInterrupt) else None)
-    row = store.get(run_id)
-    assert (row.state, row.error, session.state) == (state, sentence, state)
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
-    assert not [thread for thread in threading.enumerate() if "heartbeat" in thread.name]
-
-
-def test_second_worker_does_not_disturb_the_first(store: RunStore) -> None:
-    run_id = queued(store)
-    with RunSession(store, run_id), pytest.raises(StoreError, match="is running"), RunSession(store, run_id):
-        pytest.fail("two sessions on one run")
-    assert store.get(run_id).state == "done"
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_stops_the_work_at_its_next_check(store: RunStore, number: signal.Signals) -> None:
-    run_id = queued(store)
-    with RunSession(store, run_id) as session:
-        for step in Reporter(session.on_progress, session.cancel).track("stage", range(5), 5):
-            if step == 2:
-                os.kill(os.getpid(), number)
-    row = store.get(run_id)
-    assert (row.state, row.done) == ("cancelled", 3)
-
-
-def test_second_interrupt_does_not_wait_for_a_check(store: RunStore) -> None:
-    run_id = queued(store)
-    with pytest.raises(KeyboardInterrupt), RunSession(store, run_id):
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(1)
-    assert store.get(run_id).state == "cancelled"
-
-
-def test_session_outside_the_main_thread(store: RunStore) -> None:
-    run_id = queued(store)
-    before = signal.getsignal(signal.SIGTERM)
-
-    def work() -> None:
-        with RunSession(store, run_id, beat_seconds=0.02) as session:
-            session.cancel.wait(PATIENCE)
-            Reporter(cancel=session.cancel).check()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    wait_for(store, run_id, in_state("running"))
-    assert (
-        cancel(store, run_id, grace=PATIENCE).state == "cancelled"
-    )  # in this very process: asked, never killed
-    thread.join()
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_progress_is_throttled_and_the_last_is_kept(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[tuple[int, float]] = []
-    update = store.update_progress
-
-    def count(
-        run_id: str, stage: str, done: int, total: int, fraction: float, seconds_left: float | None
-    ) -> None:
-        written.append((done, fraction))
-        update(run_id, stage, done, total, fraction, seconds_left)
-
-    monkeypatch.setattr(store, "update_progress", count)
-    run_id = queued(store)
-    overall = lambda progress: (0.5 + progress.fraction / 2, 9.0)  # noqa: E731
-    with RunSession(store, run_id, overall=overall, beat_seconds=600.0, write_seconds=600.0) as session:
-        for done in range(1, 1001):
-            session.on_progress(Progress("stage", done, 1000, 1.0))
-    assert written == [(1, 0.5005), (1000, 1.0)]
-
-
-def test_progress_of_the_whole_run(store: RunStore) -> None:
-    run_id = queued(store)
-    with RunSession(store, run_id, overall=lambda _: (0.75, 9.0), write_seconds=0.0) as session:
-        session.on_progress(Progress("stage", 1, 4, 3.0))
-        row = store.get(run_id)
-        assert (row.done, row.total, row.fraction, row.seconds_left) == (1, 4, 0.75, 9.0)
-        session.on_progress(Progress("stage", 2, 4, 3.0), fraction=0.3, seconds_left=1.0)
-        assert (store.get(run_id).fraction, store.get(run_id).seconds_left) == (0.3, 1.0)
-
-
-def test_pending_progress_appears_with_the_next_sign_of_life(store: RunStore) -> None:
-    run_id = queued(store)
-    with RunSession(store, run_id, beat_seconds=0.05, write_seconds=600.0) as session:
-        session.on_progress(Progress("stage", 1, 4))
-        session.on_progress(Progress("stage", 2, 4))
-        row = wait_for(store, run_id, lambda row: row.done == 2)
-        assert (row.state, row.stage, row.total) == ("running", "stage", 4)  # long before `write_seconds`
-
-
-def test_work_goes_on_when_progress_cannot_be_written(
-    store: RunStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: object) -> None:
-        raise StoreError("The disk is full.")
-
-    run_id = queued(store)
-    with RunSession(store, run_id, beat_seconds=0.01) as session, monkeypatch.context() as patch:
-        patch.setattr(store, "update_progress", full)
-        patch.setattr(store, "heartbeat", full)
-        session.on_progress(Progress("stage", 1, 4))
-        assert comes_true(lambda: "No sign of life could be written: The disk is full." in caplog.text)
-    assert store.get(run_id).state == "done"
-    assert "The progress could not be written: The disk is full." in caplog.text
-
-
-def test_request_made_before_the_start_is_heard(store: RunStore) -> None:
-    run_id = queued(store)
-    store.mark_launched(run_id, os.getpid())
-    store.request_cancel(run_id)
-    with RunSession(store, run_id) as session:
-        Reporter(cancel=session.cancel).check()
-        pytest.fail("the request was not heard")
-    assert store.get(run_id).state == "cancelled"
 
 
 def test_run_of_another_machine_is_only_asked(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:

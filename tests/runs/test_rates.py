@@ -46,3 +46,11 @@ def test_runs_of_data_that_are_gone_and_of_models_in_code_teach_nothing(store, m
     for changed in (gone, in_code):
         monkeypatch.setattr(store, "list", lambda kind=None, changed=changed: changed)
         assert measured_rates(store, make_config(suite="yeast")) == {}
+
+
+def test_what_this_machine_computed_comes_before_what_was_taken_in(store, monkeypatch):
+    by_id = {row.id: row for row in store.list("run")}
+    own = RunRow(**{**vars(by_id["sample-debian"]), "pid": 1})
+    monkeypatch.setattr(store, "list", lambda kind=None: [by_id["sample-yeast"], own])
+    rates = measured_rates(store, make_config(suite="yeast"))
+    assert all(rates[name] == rate for name, rate in costs(store, own).items())

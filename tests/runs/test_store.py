@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradtag_core.errors import GradTagError, InvalidInput, StoreError
+from gradtag_core.runs import row as rows
 from gradtag_core.runs import store as stores
 from gradtag_core.runs.database import SCHEMA_VERSION
 from gradtag_core.runs.files import content_key, write_json
+from gradtag_core.runs.queue import start_next, wait_in_line
 from gradtag_core.runs.row import NEXT_STATES, RUN_ID, RunRow, RunState, process_identity
 from gradtag_core.runs.store import RunStore
 from gradtag_core.tasks import stored
@@ -35,6 +37,12 @@ def queued(store: RunStore, suite: str = "yeast") -> str:
 
 def started(store: RunStore) -> str:
     return store.mark_running(queued(store), os.getpid()).id
+
+
+def launched(store: RunStore, run_id: str, pid: int) -> None:
+    """As after `launch`, with the pid of some process."""
+    wait_in_line(store, run_id)
+    assert start_next(store, lambda _: pid) == run_id
 
 
 def ended_process() -> int:
@@ -182,15 +190,15 @@ def test_recycled_pid_is_not_the_worker(store: RunStore) -> None:
 def test_queued_run_is_lost_with_its_launcher(store: RunStore) -> None:
     never, early, fresh = queued(store), queued(store), queued(store)
     change_database(store, "UPDATE runs SET heartbeat = heartbeat - 31 WHERE id != ?", fresh)
-    store.mark_launched(early, ended_process())
-    assert (store.get(never).state, store.get(never).error) == ("interrupted", stores.NEVER_LAUNCHED)
-    assert (store.get(early).state, store.get(early).error) == ("interrupted", stores.ENDED_EARLY)
+    launched(store, early, ended_process())
+    assert (store.get(never).state, store.get(never).error) == ("interrupted", rows.NEVER_LAUNCHED)
+    assert (store.get(early).state, store.get(early).error) == ("interrupted", rows.ENDED_EARLY)
     assert store.get(fresh).state == "queued"
 
 
 def test_lost_run_that_was_to_be_cancelled_is_cancelled(store: RunStore) -> None:
     run_id = queued(store)
-    store.mark_launched(run_id, os.getpid())
+    launched(store, run_id, os.getpid())
     assert store.request_cancel(run_id).state == "queued"  # it has a process: only asked
     change_database(store, "UPDATE runs SET process = process || '1'")
     row = store.get(run_id)
@@ -208,12 +216,6 @@ def test_sign_of_life_takes_back_a_wrong_interrupted(store: RunStore) -> None:
     change_database(store, "UPDATE runs SET pid = ?, process = ?", other, process_identity(other))
     store.heartbeat(run_id)  # of a process that is not the run's
     assert store.get(run_id).state == "interrupted"
-
-
-def test_mark_launched_does_not_overwrite_the_worker(store: RunStore) -> None:
-    run_id = started(store)
-    store.mark_launched(run_id, 1)
-    assert store.get(run_id).pid == os.getpid()
 
 
 def test_cancel_requests(store: RunStore) -> None:
@@ -345,13 +347,26 @@ def test_samples_are_listed_and_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_a_store_of_the_first_version_is_brought_up_to_date(store: RunStore) -> None:
     run_id = queued(store)
-    change_database(store, "ALTER TABLE runs DROP COLUMN kind")
+    for change in ("DROP COLUMN kind", "DROP COLUMN waiting_since"):
+        change_database(store, f"ALTER TABLE runs {change}")
+    change_database(store, "DROP TABLE annotations")
     change_database(store, "PRAGMA user_version = 1")
     with ThreadPoolExecutor(4) as pool:  # whoever comes first
         stores_open = list(pool.map(RunStore, [store.home] * 4))
     assert [row.id for row in stores_open[0].list("run")] == [run_id]
     study = stores_open[1].create({}, "All methods", "yeast", "python -m gradtag_core pareto", "study")
     assert (study.kind, store.get(run_id).kind) == ("study", "run")
+    assert store.annotate(run_id, note="kept").note == "kept"
+
+
+def test_a_store_of_the_second_version_is_brought_up_to_date(store: RunStore) -> None:
+    row = store.get(in_state(store, "done"))
+    change_database(store, "ALTER TABLE runs DROP COLUMN waiting_since")
+    change_database(store, "DROP TABLE annotations")
+    change_database(store, "PRAGMA user_version = 2")
+    again = RunStore(store.home)
+    assert again.list() == [row]
+    assert again.annotate(row.id, tags=["old"]).tags == ("old",)
 
 
 def test_runs_and_studies_are_told_apart(store: RunStore) -> None:
