@@ -205,7 +205,18 @@ def _shuffled(estimate: np.ndarray, truth: np.ndarray) -> Agreement:
 def _on_scale_of(estimate: np.ndarray, similarity: np.ndarray) -> np.ndarray:
     """The similarities moved to the mean and spread of the estimate, row by row: they have no unit of their own."""
     others = np.where(np.eye(len(estimate), dtype=bool), np.nan, 1.0)
-    target, source = estimate * others, similarity * others
-    spread = np.nanstd(source, axis=1, keepdims=True)
-    standard = (source - np.nanmean(source, axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
-    return np.nanmean(target, axis=1, keepdims=True) + standard * np.nanstd(target, axis=1, keepdims=True)
+    (target_mean, target_spread), (mean, spread) = map(_by_row, (estimate * others, similarity * others))
+    standard = (similarity * others - mean) / np.where(spread > 0, spread, 1.0)
+    return target_mean + standard * target_spread
+
+
+def _by_row(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of the known cells of each row, (n, 1) each; NaN where none is known."""
+    known = np.isfinite(values)
+    counts = known.sum(axis=1, keepdims=True)
+    unknown = np.full(counts.shape, np.nan)
+    mean = np.divide(
+        np.where(known, values, 0.0).sum(axis=1, keepdims=True), counts, out=unknown, where=counts > 0
+    )
+    squares = np.where(known, values - mean, 0.0) ** 2
+    return mean, np.sqrt(squares.sum(axis=1, keepdims=True) / np.maximum(counts, 1))

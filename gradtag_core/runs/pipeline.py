@@ -51,6 +51,7 @@ class Pipeline:
         """Estimate, group, train the groups, then train the truth; earlier results stay when a later stage fails."""
         self.record.write_summary(self._summary(row))
         estimated = self._estimate()
+        self.record.write_summary(replace(self.record.summary, n_subsets=len(estimated.subsets)))
         grouping = self._group(estimated)
         if self.plan.config.train_groups:
             self._train_groups(grouping)
@@ -137,7 +138,9 @@ class Pipeline:
                 threshold=config.rounding_threshold, seed=config.seed,
             )  # fmt: skip
 
-        (grouping,) = self._track("group", [config.n_groups or 1], solve)
+        (grouping,) = self._track(
+            "group", [config.n_groups or 1], lambda n_groups: self.units.grouping(lambda: solve(n_groups))
+        )
         self.record.write_grouping(grouping)
         return grouping
 
@@ -162,6 +165,10 @@ class Pipeline:
     def _train_truth(self) -> None:
         truth = TrainingBlocks(self.units, self.plan.truth_subsets, self.plan.config.truth_seeds)
         self.record.write_scores(self._train_blocks("truth", truth))
+        comparison = self.record.comparison()
+        if comparison:
+            found = comparison.estimate.agreement.row_spearman
+            self.record.write_summary(replace(self.record.summary, row_spearman=found))
 
     def _train_blocks(self, stage: Stage, blocks: TrainingBlocks) -> SubsetScores:
         with closing(blocks.train()) as trainings:

@@ -68,7 +68,8 @@ class Summary:
     """The content of run.json.
 
     `costs` by stage; `full_training_flops` of training every subset once; `captured_energy`: the share of the
-    gradients' squared length that the projection keeps on validation rows, averaged over the base models.
+    gradients' squared length that the projection keeps on validation rows, averaged over the base models. `n_subsets`
+    were estimated, and `row_spearman` is against real training in the run's metric: lists of runs need both at once.
     """
 
     id: str
@@ -86,6 +87,8 @@ class Summary:
     captured_energy: float | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    n_subsets: int | None = None
+    row_spearman: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}

@@ -78,6 +78,8 @@ def test_a_run_leaves_everything_a_page_shows(store):
     comparison = record.comparison()
     assert comparison is not None
     json.dumps(comparison.to_json(), allow_nan=False)
+    assert record.estimated is not None and summary.n_subsets == len(record.estimated.subsets)
+    assert summary.row_spearman == comparison.estimate.agreement.row_spearman
     assert store.get(summary.id).state == "done"
 
 
@@ -168,6 +170,7 @@ def test_a_killed_worker_is_noticed_and_its_run_resumes_to_the_same_result(store
     expected = run(config, RunStore(tmp_path / "undisturbed"))
     row = create_run(store, config)
     pid = launch(store, row.id)
+    assert pid is not None
     deadline = time.monotonic() + 60
     while not any((store.home / "cache").glob(f"{training_blocks.STAGE}/*/*.json")):
         assert time.monotonic() < deadline and store.get(row.id).state in ("queued", "running")
