@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from gradtag_core.evaluation.comparison import Comparison, Line
 from gradtag_core.figures.relative import relative_to_task_mean
-from gradtag_core.figures.theme import PALETTES, Theme, blank_figure, colour_scale
+from gradtag_core.figures.theme import PALETTES, TRANSPARENT, Theme, blank_figure, colour_scale
 
 MOST_MARKERS = 4000  # beyond, cells are counted in bins
 BINS = 60
@@ -58,36 +59,48 @@ def spearman_bars(
 
 def estimate_against_truth(
     estimate: np.ndarray, truth: np.ndarray, task_names: Sequence[str], *, title: str = "",
-    theme: Theme = "light",
+    selected: tuple[int, int] | None = None, theme: Theme = "light",
 ) -> go.Figure:  # fmt: skip
-    """Each pair of tasks as a point, both (n, n) matrices relative to the task's mean; the line is y = x."""
+    """Each pair of tasks as a point, both (n, n) matrices relative to the task's mean; the line is y = x.
+
+    `selected`: the evaluated task, whose co-tasks stand out, and the co-task of the pair to ring. The custom data of a
+    point begins with the indices of its two tasks. Beyond `MOST_MARKERS` pairs all but those are counted in bins.
+    """
     shared = np.isfinite(estimate) & np.isfinite(truth)
     ours, true = (relative_to_task_mean(np.where(shared, matrix, np.nan)) for matrix in (estimate, truth))
-    rows, columns = np.nonzero(np.isfinite(ours) & np.isfinite(true))
-    x, y = true[rows, columns], ours[rows, columns]
+    known = np.isfinite(ours) & np.isfinite(true)
+    of_task = np.zeros_like(known)
+    if selected is not None:
+        of_task[selected[0]] = True
     palette = PALETTES[theme]
+    names = np.array([escape(name, quote=False) for name in task_names], dtype=object)
+
+    def points(cells: np.ndarray, colour: str, size: int, **look: Any) -> go.Scatter:
+        rows, columns = np.nonzero(cells)
+        numbers = (rows, columns, names[rows], names[columns], estimate[cells], truth[cells])
+        seen = {"marker": {"opacity": look.get("opacity", 0.6)}}  # a click must not fade the other points
+        return go.Scatter(
+            x=true[cells], y=ours[cells], mode="markers", showlegend=False, selected=seen, unselected=seen,
+            customdata=[list(point) for point in zip(*(part.tolist() for part in numbers), strict=True)],
+            marker={"size": size, "opacity": 0.6, "color": colour, **look},
+            hovertemplate="Evaluated task: <b>%{customdata[2]}</b><br>"
+            "Co-task: <b>%{customdata[3]}</b><br>Estimate: %{customdata[4]:.4f}<br>"
+            "Truth: %{customdata[5]:.4f}<extra></extra>",
+        )  # fmt: skip
+
     figure = blank_figure(theme, title=title, height=440)
-    if len(x) > MOST_MARKERS:
-        figure.add_trace(
-            go.Histogram2d(
-                x=x, y=y, nbinsx=BINS, nbinsy=BINS, showscale=False,
-                colorscale=colour_scale(palette.sequential),
-                hovertemplate="truth %{x}, estimate %{y}: %{z} pairs<extra></extra>",
-            )
-        )  # fmt: skip
+    if known.sum() > MOST_MARKERS:
+        figure.add_trace(_bins(true[known], ours[known], theme))
     else:
-        names = np.array([escape(name, quote=False) for name in task_names], dtype=object)
-        cells = [estimate[rows, columns], truth[rows, columns]]
-        details = np.stack([names[rows], names[columns], *cells], axis=-1)
-        figure.add_trace(
-            go.Scatter(
-                x=x, y=y, mode="markers", customdata=details, showlegend=False,
-                marker={"size": 6, "opacity": 0.6, "color": palette.accent},
-                hovertemplate="Evaluated task: <b>%{customdata[0]}</b><br>"
-                "Co-task: <b>%{customdata[1]}</b><br>Estimate: %{customdata[2]:.4f}<br>"
-                "Truth: %{customdata[3]:.4f}<extra></extra>",
-            )
-        )  # fmt: skip
+        colour = palette.accent if selected is None else palette.muted
+        figure.add_trace(points(known & ~of_task, colour, 6))
+    if selected is not None:
+        figure.add_trace(points(known & of_task, palette.above, 7, opacity=0.9))
+        ring = np.zeros_like(known)
+        ring[selected] = known[selected]
+        line = {"color": palette.text, "width": 2.5}
+        figure.add_trace(points(ring, TRANSPARENT, 15, opacity=1, line=line))
+    x, y = true[known], ours[known]
     if len(x):
         ends = [float(min(x.min(), y.min())), float(max(x.max(), y.max()))]
         line = {"color": palette.muted, "width": 1, "dash": "dot"}
@@ -95,6 +108,18 @@ def estimate_against_truth(
     figure.update_xaxes(title_text="true affinity, relative to the task's mean")
     figure.update_yaxes(title_text="estimated")
     return figure
+
+
+def _bins(x: np.ndarray, y: np.ndarray, theme: Theme) -> go.Heatmap:
+    """How many points each cell of a grid holds; empty ones stay blank."""
+    counts, rows, columns = np.histogram2d(y, x, bins=BINS)
+    return go.Heatmap(
+        z=np.where(counts > 0, counts, np.nan).astype(np.float32), showscale=False, hoverongaps=False,
+        x0=(columns[0] + columns[1]) / 2, dx=columns[1] - columns[0],
+        y0=(rows[0] + rows[1]) / 2, dy=rows[1] - rows[0],
+        colorscale=colour_scale(PALETTES[theme].sequential),
+        hovertemplate="truth %{x:.4f}, estimate %{y:.4f}: %{z} pairs<extra></extra>",
+    )  # fmt: skip
 
 
 def reference_lines(comparison: Comparison, *, title: str = "", theme: Theme = "light") -> go.Figure:

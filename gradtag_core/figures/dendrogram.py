@@ -71,8 +71,19 @@ def affinity_under_tree(
     tree = task_tree(values, labels if grouped else None)
     order = leaf_order(tree)
     figure = affinity_heatmap(values, task_names, order=order, group_labels=labels, theme=theme, **details)
+    return with_tree(figure, tree, labels, theme=theme)
+
+
+def with_tree(
+    figure: go.Figure, tree: np.ndarray, group_labels: np.ndarray | None = None, *, theme: Theme = "light"
+) -> go.Figure:
+    """Draw a tree of n tasks above the columns of a map whose tasks stand in its leaf order; returns the figure.
+
+    Without `group_labels` (n,) all branches have one colour.
+    """
     if not len(tree):
         return figure
+    labels = np.full(len(tree) + 1, -1) if group_labels is None else np.asarray(group_labels)
     layout: Any = figure.layout  # plotly makes its attributes at run time
     top = float(tree[:, 2].max()) or 1.0
     figure.update_layout(
@@ -82,7 +93,7 @@ def affinity_under_tree(
             "domain": [1 - TREE_SHARE, 1], "range": [0, 1.04 * top], "visible": False, "fixedrange": True,
             "anchor": "x",
         },
-        shapes=[*layout.shapes, *_branches(tree, labels, order, theme)],
+        shapes=[*layout.shapes, *_branches(tree, labels, leaf_order(tree), theme)],
     )  # fmt: skip
     return figure
 

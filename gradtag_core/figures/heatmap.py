@@ -1,6 +1,6 @@
 """The affinity matrix as a map: row = evaluated task, column = co-task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.relative import relative_to_task_mean, without_diagonal
-from gradtag_core.figures.theme import PALETTES, TRANSPARENT, Theme, blank_figure, colour_scale
+from gradtag_core.figures.theme import PALETTES, Theme, blank_figure, colour_scale
 
 Scale = Literal["relative", "raw", "signed", "error"]
 SCALE_TITLES: dict[Scale, str] = {
@@ -27,9 +27,7 @@ BRIEF_HOVER: dict[Scale, str] = {
 
 LONGEST_LABEL = 24
 EASILY_READ = 60  # larger maps have no gaps between cells, and one can zoom in
-MOST_DETAILED = 200  # the texts of larger maps would be tens of megabytes
-MOST_SELECTABLE = 60  # a marker per cell makes larger maps slow to load
-POINT_PIXELS = 2
+MOST_DETAILED = 200  # the numbers that hovering shows would be tens of megabytes for larger maps
 CLIPPED_SHARE = 1.0  # per cent of the cells at the ends of the colour map
 
 
@@ -43,17 +41,19 @@ def affinity_heatmap(
     group_labels: np.ndarray | None = None,
     counts: np.ndarray | None = None,
     standard_errors: np.ndarray | None = None,
-    colour_range: float | None = None,
-    selectable: bool = False,
+    also: Mapping[str, np.ndarray] | None = None,
+    colour_range: float | tuple[float, float] | None = None,
+    selected: tuple[int, int] | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw (n, n) affinities; hovering shows original values, standard errors and numbers of subsets.
 
-    `scale`: "relative" colours each row around its own mean over co-tasks, "raw" and "error" the values, "signed" the
-    values around zero (a difference). `order`: (n,) task indices. `group_labels`: (n,) frames each group
-    whose tasks stand together. `colour_range`: half the width of the signed scales, in units of the values
-    (None: from the cells). `selectable` adds an invisible marker per pair, whose custom data begins with the
-    indices of the evaluated task and the co-task, because heatmaps emit no selections (not over 60 tasks).
+    `scale`: "relative" colours each row around its own mean over all its co-tasks, "raw" and "error" the values,
+    "signed" the values around zero (a difference). `order`: task indices, all of them or those to show.
+    `group_labels`: (n,) frames each group whose tasks stand together. `also`: further (n, n) numbers to show by
+    hovering, under their titles. `colour_range`: half the width of the signed scales, or both ends of the others, in
+    units of the values (None: from the cells shown). `selected`: the evaluated task and the co-task of a cell to mark;
+    the cell of the other direction is dotted. Over 200 tasks, hovering shows the colour's value alone.
     """
     n_tasks = len(task_names)
     if values.shape != (n_tasks, n_tasks):
@@ -61,29 +61,24 @@ def affinity_heatmap(
             f"`values` must be {n_tasks} by {n_tasks}, one row per task name; found {values.shape}."
         )
     order = np.arange(n_tasks) if order is None else np.asarray(order)
-    coloured = relative_to_task_mean(values) if scale == "relative" else without_diagonal(values)
-    labels = axis_labels([task_names[int(task)] for task in order])
-    if n_tasks <= MOST_DETAILED:
-        details, template = _hover(values, coloured, counts, standard_errors, scale, task_names)
-        details = details[np.ix_(order, order)]
-    else:
-        details, template = None, f"<b>%{{y}}</b> with <b>%{{x}}</b><br>{BRIEF_HOVER[scale]}<extra></extra>"
-    selectable = selectable and n_tasks <= MOST_SELECTABLE
-    gap = 1 if n_tasks <= EASILY_READ else 0
+    cells = np.ix_(order, order)
+    coloured = (relative_to_task_mean(values) if scale == "relative" else without_diagonal(values))[cells]
+    names = [task_names[int(task)] for task in order]
+    labels = axis_labels(names)
+    lines = _lines(values, scale, counts, standard_errors, also or {})
+    details = _details(names, labels, {title: matrix[cells] for title, (matrix, _) in lines.items()})
+    gap = 1 if len(order) <= EASILY_READ else 0
     figure = blank_figure(theme, title=title, height=map_height(labels))
-    hover = {"hoverinfo": "skip"} if selectable else {"hovertemplate": template, "hoverongaps": False}
     figure.add_trace(
         go.Heatmap(
-            z=coloured[np.ix_(order, order)], x=labels, y=labels, customdata=details, xgap=gap, ygap=gap,
-            **hover, **_colours(coloured, scale, colour_range, theme),
+            z=coloured.astype(np.float32), x=labels, y=labels, xgap=gap, ygap=gap, hoverongaps=False,
+            hovertemplate=_template(scale, lines if "customdata" in details else {}, "text" in details), **details,
+            **_colours(coloured, scale, colour_range, theme),
         )
     )  # fmt: skip
-    if selectable and details is not None:
-        figure.add_traces(_markers(labels, details, template))
-        figure.update_layout(hoverdistance=-1)  # no cell is too large
     figure.update_layout(map_axes(labels, bool(title)))
-    if group_labels is not None:
-        figure.update_layout(shapes=_frames(np.asarray(group_labels)[order], theme))
+    frames = [] if group_labels is None else _frames(np.asarray(group_labels)[order], theme)
+    figure.update_layout(shapes=[*frames, *_marks(order, selected, theme)])
     return figure
 
 
@@ -104,12 +99,20 @@ def map_height(labels: list[str]) -> int:
     return int(110 + np.clip(40 * len(labels), 200, 440) + below)
 
 
-def _colours(coloured: np.ndarray, scale: Scale, colour_range: float | None, theme: Theme) -> dict[str, Any]:
+def _colours(
+    coloured: np.ndarray, scale: Scale, colour_range: float | tuple[float, float] | None, theme: Theme
+) -> dict[str, Any]:
     palette = PALETTES[theme]
     bar = colour_bar(SCALE_TITLES[scale])
     if scale in ("raw", "error"):
-        return {"colorscale": colour_scale(palette.sequential), "colorbar": bar}
-    half = colour_range or symmetric_range(coloured)
+        ends = colour_range if isinstance(colour_range, tuple) else (None, None)
+        return {
+            "colorscale": colour_scale(palette.sequential),
+            "zmin": ends[0],
+            "zmax": ends[1],
+            "colorbar": bar,
+        }
+    half = colour_range if isinstance(colour_range, float | int) else symmetric_range(coloured)
     return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half, "colorbar": bar}
 
 
@@ -122,54 +125,71 @@ def colour_bar(title: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _hover(
-    values: np.ndarray, coloured: np.ndarray, counts: np.ndarray | None, errors: np.ndarray | None,
-    scale: Scale, task_names: Sequence[str],
-) -> tuple[np.ndarray, str]:  # fmt: skip
-    """(n, n, 4 + lines): the indices and names of both tasks and the text of each line; and their template."""
-    signed = scale == "signed"
-    lines = [("Difference" if signed else "Affinity", values, "%+.4f" if signed else "%.4f")]
+def _lines(
+    values: np.ndarray, scale: Scale, counts: np.ndarray | None, errors: np.ndarray | None,
+    also: Mapping[str, np.ndarray],
+) -> dict[str, tuple[np.ndarray, str]]:  # fmt: skip
+    """The numbers that hovering shows beside the colour's: their titles, matrices and formats."""
+    lines: dict[str, tuple[np.ndarray, str]] = {}
     if scale == "relative":
-        lines.append(("Against the task's mean", coloured, "%+.4f"))
+        lines["Affinity"] = (values, ".4f")
+    lines |= {escape(title, quote=False): (matrix, "+.4f") for title, matrix in also.items()}
     if errors is not None:
-        lines.append(("Standard error", errors, "%.4f"))
+        lines["Standard error"] = (errors, ".4f")
     if counts is not None:
-        lines.append(("Subsets", counts, "%d"))
-    texts = [
-        np.where(np.isfinite(matrix), np.char.mod(form, np.nan_to_num(matrix)), "unknown")
-        for _, matrix, form in lines
-    ]
-    tasks = [index.astype(object) for index in np.indices(values.shape)]
-    names = np.array([escape(name, quote=False) for name in task_names], dtype=object)
-    details = np.stack([*tasks, *(names[task.astype(int)] for task in tasks), *texts], axis=-1)
-    template = "Evaluated task: <b>%{customdata[2]}</b><br>Co-task: <b>%{customdata[3]}</b>"
-    for position, (label, _, _) in enumerate(lines, start=4):
-        template += f"<br>{label}: %{{customdata[{position}]}}"
-    return details, template + "<extra></extra>"
+        lines["Subsets"] = (counts, "d")
+    return lines
 
 
-def _markers(labels: list[str], details: np.ndarray, template: str) -> list[go.Scatter]:
-    """Invisible points in the middle of every cell: the nearest is that of the cell one points at.
+def _details(names: list[str], labels: list[str], cells: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What hovering needs of each cell: numbers in as few bytes as they take, and names where labels are short forms.
 
-    They are smaller than a cell of any window, since a point inside several markers is not told by its distance. The
-    diagonal has silent ones, for else a neighbour of it would answer.
+    A map that is too large to carry them has neither.
     """
-    invisible = {"marker": {"opacity": 0}}
-    traces = []
-    for cells, answer in (
-        (~np.eye(len(labels), dtype=bool), {"hovertemplate": template}),
-        (np.eye(len(labels), dtype=bool), {"hoverinfo": "none"}),
-    ):
-        rows, columns = np.nonzero(cells)
-        traces.append(
-            go.Scatter(
-                x=[labels[column] for column in columns], y=[labels[row] for row in rows], mode="markers",
-                customdata=details[rows, columns], showlegend=False, cliponaxis=True,
-                marker={"size": POINT_PIXELS, "opacity": 0, "color": TRANSPARENT},
-                selected=invisible, unselected=invisible, **answer,
-            )
-        )  # fmt: skip
-    return traces
+    if len(names) > MOST_DETAILED:
+        return {}
+    details: dict[str, Any] = {}
+    if cells:
+        details["customdata"] = np.stack(list(cells.values()), axis=-1).astype(np.float32)
+    full = [escape(name, quote=False) for name in names]
+    if full != labels:
+        details["text"] = [[f"<b>{row}</b><br>Co-task: <b>{column}</b>" for column in full] for row in full]
+    return details
+
+
+def _template(scale: Scale, lines: dict[str, tuple[np.ndarray, str]], has_text: bool) -> str:
+    cell = "%{text}" if has_text else "<b>%{y}</b><br>Co-task: <b>%{x}</b>"
+    template = f"Evaluated task: {cell}<br>{BRIEF_HOVER[scale]}"
+    for position, (title, (_, form)) in enumerate(lines.items()):
+        template += f"<br>{title}: %{{customdata[{position}]:{form}}}"
+    return template + "<extra></extra>"
+
+
+def _marks(order: np.ndarray, selected: tuple[int, int] | None, theme: Theme) -> list[dict[str, Any]]:
+    """A square around the selected cell and a dotted one around the other direction's.
+
+    In a map of many cells, where a square is a dot, lines through it lead the eye.
+    """
+    places = {int(task): position for position, task in enumerate(order)}
+    if selected is None or not set(selected) <= places.keys():
+        return []
+    y, x = (places[task] for task in selected)
+    line = {"color": PALETTES[theme].text, "width": 2.5}
+    marks = [
+        _square(x, x + 1, y, y + 1, line),
+        _square(y, y + 1, x, x + 1, {**line, "width": 1.5, "dash": "dot"}),
+    ]
+    if len(order) > EASILY_READ:
+        thin = {"color": PALETTES[theme].muted, "width": 1}
+        ends = {"x0": -0.5, "x1": len(order) - 0.5}, {"y0": -0.5, "y1": len(order) - 0.5}
+        marks += [{"type": "line", **ends[0], "y0": y, "y1": y, "line": thin}]
+        marks += [{"type": "line", **ends[1], "x0": x, "x1": x, "line": thin}]
+    return marks
+
+
+def _square(x0: float, x1: float, y0: float, y1: float, line: dict[str, Any]) -> dict[str, Any]:
+    """A frame around the cells from one corner to before the other."""
+    return {"type": "rect", "x0": x0 - 0.5, "x1": x1 - 0.5, "y0": y0 - 0.5, "y1": y1 - 0.5, "line": line}
 
 
 def map_axes(
@@ -216,6 +236,6 @@ def _frames(labels: np.ndarray, theme: Theme) -> list[dict[str, Any]]:
         return []
     line = {"color": PALETTES[theme].text, "width": 1.6}
     return [
-        {"type": "rect", "x0": start - 0.5, "y0": start - 0.5, "x1": end - 0.5, "y1": end - 0.5, "line": line}
+        _square(start, end, start, end, line)
         for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(labels)], strict=True)
     ]

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from gradtag_core.evaluation.comparison import Comparison, Line
-from gradtag_core.figures.accuracy import LINE_TITLES, estimate_against_truth, reference_lines, spearman_bars
+from gradtag_core.figures.accuracy import LINE_TITLES, reference_lines, spearman_bars
 from gradtag_core.runs.command import command_line, is_call_in_code
 from gradtag_core.runs.record import RunRecord
 from pages.parts import knobs
@@ -43,10 +43,10 @@ def show_agreement(comparison: Comparison, metric_title: str) -> None:
         "mostly measure how hard each task is: the constant predictor, which knows nothing about transfer, nearly "
         "meets them."
     )
-    _show_charts(comparison)
+    _show_charts(comparison, table.rename(columns={"": "line"}))
 
 
-def _show_charts(comparison: Comparison) -> None:
+def _show_charts(comparison: Comparison, lines: pd.DataFrame) -> None:
     names = comparison.estimated.task_names
     left, right = st.columns(2, gap="medium")
     with left:
@@ -54,19 +54,13 @@ def _show_charts(comparison: Comparison) -> None:
             reference_lines(comparison, theme=theme()), key="reference_lines",
             alt="Row Spearman of the estimate and of the reference lines.",
             caption="Further right is better; lines are one standard error over tasks.",
-        )  # fmt: skip
-        title = f"Row Spearman {comparison.estimate.agreement.row_spearman:.2f}"
-        draw(
-            estimate_against_truth(
-                comparison.estimated.values, comparison.trained.values, names, title=title, theme=theme()
-            ),
-            key="estimate_against_truth", alt="Estimated against true affinity of each pair of tasks.",
-            caption="Each point is a pair of tasks; a good estimate rises from left to right.",
+            table=lambda: lines,
         )  # fmt: skip
     with right:
         draw(
             spearman_bars(comparison.by_task, names, ceiling=comparison.ceiling, theme=theme()), key="spearman_bars",
             alt="Row Spearman of each task.", caption="How well each task's co-tasks are ranked; 0 is a random order.",
+            table=lambda: pd.DataFrame({"task": names, "row_spearman": comparison.by_task}),
         )  # fmt: skip
 
 

@@ -1,19 +1,28 @@
-"""The maps of the Affinity page: how they are ordered and coloured, and what they show."""
+"""The map of the Affinity page: what it shows, how it is ordered, cut and coloured."""
 
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 
-from gradtag_core.affinity.matrix import AffinityMatrix
-from gradtag_core.figures.heatmap import Scale, affinity_heatmap
-from gradtag_core.figures.order import ORDER_TITLES, Order
-from gradtag_core.figures.relative import relative_to_task_mean
+from gradtag_core.figures.dendrogram import leaf_order, task_tree, with_tree
+from gradtag_core.figures.heatmap import Scale, affinity_heatmap, symmetric_range
+from gradtag_core.figures.order import ORDER_TITLES, Order, best_partners, pinned_first, task_order
+from gradtag_core.figures.relative import relative_to_task_mean, without_diagonal
+from pages.parts.affinity_state import Explored, Pair, select_pair
 from pages.parts.charts import draw
-from pages.parts.pair import select_pair
+from pages.parts.state import theme
 
+View = Literal["estimated", "true", "difference", "error"]
+VIEW_TITLES: dict[View, str] = {
+    "estimated": "Estimate", "true": "Truth", "difference": "Difference", "error": "Uncertainty",
+}  # fmt: skip
 Colours = Literal["relative", "raw"]
-COLOUR_TITLES: dict[Colours, str] = {"relative": "relative", "raw": "raw"}
-BESIDE_TITLES = {"true": "true affinity", "difference": "difference", "error": "standard error"}
+Limits = Literal["shared", "fitted"]
+LIMIT_TITLES: dict[Limits, str] = {"shared": "same in all maps", "fitted": "fitted to this map"}
+PARTNERS = 5  # of each pinned task
 CAPTIONS: dict[Scale, str] = {
     "relative": "Row = evaluated task, column = co-task. Orange: training with the co-task raises the score above "
     "the task's own mean; blue: it lowers it.",
@@ -24,62 +33,124 @@ CAPTIONS: dict[Scale, str] = {
 }
 
 
-def pick_order() -> Order:
-    return st.selectbox(
-        "Order", get_args(Order), format_func=lambda name: ORDER_TITLES[name], key="order",
-        bind="query-params", help="All maps use the same order. Similarity: optimal leaf order of average linkage.",
-    ) or "group"  # fmt: skip
+@dataclass(frozen=True)
+class Style:
+    """How the map is shown; `order`: the tasks shown, `tree`: of these tasks, where one is drawn."""
+
+    colours: Colours
+    limits: Limits
+    order: np.ndarray
+    tree: np.ndarray | None
 
 
-def pick_colours() -> Colours:
-    return st.selectbox(
-        "Colours", get_args(Colours), format_func=lambda name: COLOUR_TITLES[name], key="colours", bind="query-params",
-        help="Relative: against the task's mean over its co-tasks. How hard a task is dominates raw affinities.",
-    ) or "relative"  # fmt: skip
+def pick_view(explored: Explored) -> View:
+    views: list[View] = ["estimated", "error"] if explored.comparison is None else list(VIEW_TITLES)
+    return st.segmented_control(
+        "Map", views, format_func=lambda name: VIEW_TITLES[name], default="estimated", required=True, key="map",
+        bind="query-params", label_visibility="collapsed",
+    )  # fmt: skip
 
 
-def pick_beside() -> str:
-    return st.selectbox(
-        "Compare with", tuple(BESIDE_TITLES), format_func=lambda name: BESIDE_TITLES[name], key="beside",
-        bind="query-params", help="True affinities need a run with really trained subsets; standard errors do not.",
-    ) or "true"  # fmt: skip
+def pick_style(explored: Explored) -> Style:
+    """Order, colours and pinned tasks."""
+    names, values = explored.names, explored.estimated.values
+    with st.grid(4, min_column_width=170):
+        order_by: Order = st.selectbox(
+            "Order", get_args(Order), format_func=lambda name: ORDER_TITLES[name], key="order", bind="query-params",
+            help="The order is that of the estimate in every map. Similarity: optimal leaf order of average linkage. "
+            "Difficulty: the task with the lowest mean score first.",
+        ) or "group"  # fmt: skip
+        colours: Colours = st.selectbox(
+            "Colours", get_args(Colours), key="colours", bind="query-params",
+            help="Relative: against the task's mean over its co-tasks. How hard a task is dominates raw affinities.",
+        ) or "relative"  # fmt: skip
+        limits: Limits = st.selectbox(
+            "Limits of the colours", get_args(Limits), format_func=lambda name: LIMIT_TITLES[name], key="limits",
+            bind="query-params", help="The same limits let one compare maps by colour; fitted ones use all colours "
+            "for the cells shown. Relative values and differences are centred at zero either way. The largest "
+            "hundredth of the cells is clipped.",
+        ) or "shared"  # fmt: skip
+        pinned = st.multiselect(
+            "Pin tasks", names, key="pin", bind="query-params", placeholder="Search for tasks",
+            help="Pinned tasks come first.",
+        )  # fmt: skip
+    only = bool(pinned) and st.toggle(
+        f"Show only pinned tasks and the {PARTNERS} best co-tasks of each",
+        key="only_pinned",
+        bind="query-params",
+    )
+    tree = _tree(values) if order_by == "similarity" and not pinned else None
+    order = _order(order_by, values, names, explored.labels) if tree is None else leaf_order(tree)
+    if pinned:
+        places = [names.index(name) for name in pinned]
+        order = pinned_first(order, places)
+        if only:
+            order = order[np.isin(order, [*places, *best_partners(values, places, PARTNERS)])]
+    return Style(colours, limits, order, tree)
 
 
-def show_map(matrix: AffinityMatrix, colours: Colours, name: str, style: dict[str, Any]) -> None:
-    """One map with its caption; clicking a cell picks the pair."""
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _order(order: Order, values: np.ndarray, names: tuple[str, ...], labels: np.ndarray | None) -> np.ndarray:
+    return task_order(order, values, names, labels)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _tree(values: np.ndarray) -> np.ndarray:
+    return task_tree(values)
+
+
+def show_map(explored: Explored, view: View, style: Style, pair: Pair | None) -> None:
+    """One map with its caption; clicking a cell selects the pair."""
+    names, order = explored.names, style.order
+    values, scale, details = _content(explored, view, style.colours)
     figure = affinity_heatmap(
-        matrix.values, matrix.task_names, scale=colours, counts=matrix.counts,
-        standard_errors=matrix.standard_errors, selectable=True, **style,
+        values, names, scale=scale, order=order, group_labels=explored.labels, selected=pair,
+        colour_range=_limits(explored, view, style), theme=theme(), **details,
     )  # fmt: skip
+    if style.tree is not None:
+        figure = with_tree(figure, style.tree, explored.labels, theme=theme())
+
+    def table() -> pd.DataFrame:
+        drawn = relative_to_task_mean(values) if scale == "relative" else values
+        shown = [names[task] for task in order]
+        return pd.DataFrame(drawn[np.ix_(order, order)], index=pd.Index(shown, name="task"), columns=shown)
+
     draw(
-        figure, key=f"map_{name}", on_click=lambda key: select_pair(key, matrix.task_names),
-        alt=f"Map of the {name} affinity of {matrix.n_tasks} tasks.", caption=CAPTIONS[colours],
+        figure, key="affinity_map", table=table, caption=CAPTIONS[scale],
+        alt=f"Map of {len(order)} tasks: {VIEW_TITLES[view].lower()} of the affinity of each pair.",
+        on_cell=lambda row, column: select_pair(names[order[row]], names[order[column]]),
     )  # fmt: skip
 
 
-def show_errors(matrix: AffinityMatrix, style: dict[str, Any]) -> None:
-    """How sure the estimate of each cell is."""
-    figure = affinity_heatmap(
-        matrix.standard_errors, matrix.task_names, scale="error", counts=matrix.counts,
-        **{**style, "colour_range": None},
-    )  # fmt: skip
-    draw(
-        figure, key="map_error", caption=CAPTIONS["error"],
-        alt=f"Map of the standard errors of the estimated affinity of {matrix.n_tasks} tasks.",
-    )  # fmt: skip
-
-
-def show_difference(
-    estimated: AffinityMatrix, true: AffinityMatrix, colours: Colours, style: dict[str, Any]
-) -> None:  # fmt: skip
-    """Estimate minus truth, each relative to its task's mean first unless raw values are shown."""
-    difference = estimated.values - true.values
+def _content(explored: Explored, view: View, colours: Colours) -> tuple[np.ndarray, Scale, dict[str, Any]]:
+    """The values of a map, how they are coloured, and what hovering shows beside them."""
+    estimated, true, comparison = explored.estimated, explored.true, explored.comparison
+    also = {"Estimated, against the task's mean": relative_to_task_mean(estimated.values)}
+    if true is not None:
+        also["True, against the task's mean"] = relative_to_task_mean(true.values)
+    if view == "error":
+        return estimated.standard_errors, "error", {"counts": estimated.counts, "also": also}
+    if view == "difference" and comparison is not None:
+        difference = comparison.estimated.values - comparison.trained.values
+        if colours == "relative":
+            difference = relative_to_task_mean(difference)
+        return difference, "signed", {"counts": comparison.trained.counts, "also": also}
+    shown = true if view == "true" and true is not None else estimated
     if colours == "relative":
-        difference = relative_to_task_mean(difference)
-    else:
-        style = {**style, "colour_range": None}
-    figure = affinity_heatmap(difference, true.task_names, scale="signed", counts=true.counts, **style)
-    draw(
-        figure, key="map_difference", caption=CAPTIONS["signed"],
-        alt=f"Map of the estimated minus the true affinity of {true.n_tasks} tasks.",
-    )  # fmt: skip
+        del also[("True" if shown is true else "Estimated") + ", against the task's mean"]  # the map's own
+    uncertain = {"counts": shown.counts, "standard_errors": shown.standard_errors}
+    return shown.values, colours, {**uncertain, "also": also}
+
+
+def _limits(explored: Explored, view: View, style: Style) -> float | tuple[float, float] | None:
+    """The ends of the colours that all maps share; standard errors and raw differences have their own."""
+    if style.limits == "fitted" or view == "error":
+        return None
+    matrices = [each.values for each in (explored.estimated, explored.true) if each is not None]
+    if style.colours == "relative":
+        return symmetric_range(*map(relative_to_task_mean, matrices))
+    if view == "difference":
+        return None
+    cells = np.concatenate([without_diagonal(matrix).ravel() for matrix in matrices])
+    known = cells[np.isfinite(cells)]
+    return (float(known.min()), float(known.max())) if len(known) else None

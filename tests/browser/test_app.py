@@ -107,24 +107,52 @@ def test_a_bad_knob_is_one_sentence_and_stops_the_launch(page: Page) -> None:
     expect(page.get_by_role("button", name="Launch")).to_be_disabled()
 
 
-def test_a_cell_of_the_map_can_be_clicked_anywhere(page: Page, settle: Settle) -> None:
-    page.goto("/affinity?run=sample-yeast&order=as+in+the+data+set")
-    figure = page.locator(".st-key-map_estimated")
-    evaluated, co_task, n_tasks = 3, 1, 14
-    expect(figure.locator(MAP)).to_be_attached()
-    expect(figure.locator(".scatterlayer .point")).to_have_count(n_tasks * n_tasks)
-    settle(page)
-    plane = figure.locator(".nsewdrag")
+def click_cell(page: Page, row: int, column: int, n_tasks: int) -> None:
+    """Click a cell of the affinity map, by its place on the axes, near its corner."""
+    plane = page.locator(".st-key-affinity_map .nsewdrag").first
     box = resting_box(plane)
     plane.click(
-        position={
-            "x": box["width"] * (co_task + 0.9) / n_tasks,
-            "y": box["height"] * (evaluated + 0.9) / n_tasks,
-        },
+        position={"x": box["width"] * (column + 0.9) / n_tasks, "y": box["height"] * (row + 0.9) / n_tasks},
         force=True,
     )
-    expect(page.get_by_role("combobox", name="Task", exact=True)).to_have_value("Class4")
-    expect(page.get_by_role("combobox", name="Other task")).to_have_value("Class2")
+
+
+def test_a_cell_of_the_map_can_be_clicked_anywhere_and_its_link_shows_the_pair(
+    page: Page, settle: Settle
+) -> None:
+    page.goto("/affinity?run=sample-yeast&order=as+in+the+data+set")
+    expect(page.locator(".st-key-affinity_map").locator(MAP)).to_be_attached()
+    settle(page)
+    click_cell(page, 3, 1, 14)
+    task, co_task = (page.get_by_role("combobox", name=name) for name in ("Evaluated task", "Co-task"))
+    expect(task).to_have_value("Class4")
+    expect(co_task).to_have_value("Class2")
+    expect(page.get_by_text("Class4 with Class2").first).to_be_visible()
+    expect(page).to_have_url(re.compile("evaluated=Class4.*co_task=Class2"))
+    page.goto(page.url)
+    expect(task).to_have_value("Class4")
+    expect(co_task).to_have_value("Class2")
+
+
+def test_a_row_of_the_table_and_a_bar_select_the_pair_too(page: Page, settle: Settle) -> None:
+    page.goto("/affinity?run=sample-yeast&evaluated=Class1&co_task=Class2&find=Class1")
+    expect(page.locator(".st-key-affinity_map").locator(MAP)).to_be_attached()
+    settle(page)
+    table = page.locator("[class*=st-key-pairs_]").get_by_test_id("stDataFrame")
+    first = [table.get_by_test_id(f"glide-cell-{column}-0") for column in (1, 2)]
+    expect(first[0]).not_to_be_empty()
+    names = [cell.inner_text() for cell in first]
+    table.scroll_into_view_if_needed()
+    resting_box(table)
+    table.click(position={"x": 16, "y": 52}, force=True)  # the box before the first line
+    expect(page.get_by_role("combobox", name="Evaluated task")).to_have_value(names[0])
+    expect(page.get_by_role("combobox", name="Co-task")).to_have_value(names[1])
+    settle(page)
+    bars = page.locator(".st-key-rank_backward .bars .point path")
+    bars.last.scroll_into_view_if_needed()
+    box = resting_box(bars.last)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_role("combobox", name="Evaluated task")).to_have_value(names[1])
 
 
 def test_the_number_of_groups_follows_the_slider(page: Page) -> None:

@@ -61,17 +61,33 @@ def test_the_scatter_shows_each_shared_pair_relative_to_its_task():
     truth[0, 1] = np.nan
     points = scatter(estimate, truth, NAMES).data[0]
     assert len(points.x) == 11
-    index = [(row[0], row[1]) for row in points.customdata].index(("bravo", "delta"))
+    index = [tuple(row[:2]) for row in points.customdata].index((1, 3))
     assert points.x[index] == pytest.approx(truth[1, 3] - truth[1, [0, 2, 3]].mean())
     assert points.y[index] == pytest.approx(estimate[1, 3] - estimate[1, [0, 2, 3]].mean())
-    assert list(points.customdata[index][2:]) == [estimate[1, 3], truth[1, 3]]
+    assert list(points.customdata[index][2:]) == ["bravo", "delta", estimate[1, 3], truth[1, 3]]
 
 
-def test_many_pairs_are_counted_in_bins():
+def test_the_selected_pair_is_ringed_among_the_co_tasks_of_its_task():
+    truth, estimate = np.random.default_rng(0).normal(size=(2, 4, 4))
+    others, row, ring = scatter(estimate, truth, NAMES, selected=(1, 3)).data
+    assert len(others.x) == 9
+    assert [point[0] for point in row.customdata] == [1, 1, 1]
+    assert [tuple(point[:2]) for point in ring.customdata] == [(1, 3)]
+    truth[1, 3] = np.nan
+    assert not len(scatter(estimate, truth, NAMES, selected=(1, 3)).data[2].x)
+
+
+def test_many_pairs_are_counted_in_bins_and_those_of_the_selected_task_stay_points():
     values = np.random.default_rng(0).normal(size=(80, 80))
-    figure = scatter(values, values, [str(index) for index in range(80)])
+    names = [str(index) for index in range(80)]
     assert MOST_MARKERS < 80 * 79
-    assert figure.data[0].type == "histogram2d"
+    figure = scatter(values, values, names)
+    assert [trace.type for trace in figure.data] == ["heatmap"]
+    assert np.nansum(figure.data[0].z) == 80 * 79
+    assert len(figure.to_json()) < 40_000
+    figure = scatter(values, values, names, selected=(7, 3))
+    assert [trace.type for trace in figure.data] == ["heatmap", "scatter", "scatter"]
+    assert len(figure.data[1].x) == 79
 
 
 def test_matrices_that_share_no_cell_give_an_empty_chart():

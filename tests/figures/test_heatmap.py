@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.figures.heatmap import LONGEST_LABEL, MOST_SELECTABLE, affinity_heatmap, symmetric_range
+from gradtag_core.figures.heatmap import (
+    EASILY_READ,
+    LONGEST_LABEL,
+    MOST_DETAILED,
+    affinity_heatmap,
+    symmetric_range,
+)
 from gradtag_core.figures.theme import PALETTES
 
 NAMES = ("alpha", "bravo", "charlie", "delta")
@@ -28,25 +34,38 @@ def cells(figure):
 
 
 def test_every_value_stands_in_the_cell_of_its_tasks_after_reordering():
-    found = cells(heatmap(VALUES, NAMES, scale="raw", order=ORDER))
+    found = cells(heatmap(VALUES, NAMES, order=ORDER, scale="raw", counts=np.arange(16).reshape(4, 4)))
     for i, row in enumerate(NAMES):
         for j, column in enumerate(NAMES):
             colour, details = found[row, column]
-            assert list(details[:4]) == [i, j, row, column]
-            assert np.isnan(colour) if i == j else colour == VALUES[i, j]
+            assert list(details) == [4 * i + j]
+            assert np.isnan(colour) if i == j else colour == pytest.approx(VALUES[i, j])
+
+
+def test_a_map_of_some_tasks_keeps_the_values_it_has_among_all():
+    everything, some = (heatmap(VALUES, NAMES, order=order) for order in (ORDER, ORDER[[3, 0]]))
+    found = cells(everything)
+    assert list(some.data[0].x) == list(some.data[0].y) == ["bravo", "charlie"]
+    for names, (colour, details) in cells(some).items():
+        assert colour == pytest.approx(found[names][0], nan_ok=True)
+        assert list(details) == list(found[names][1])
 
 
 def test_relative_colours_centre_each_row_and_hover_keeps_the_original():
     counts, errors = np.full((4, 4), 7), np.full((4, 4), 0.25)
-    figure = heatmap(VALUES, NAMES, order=ORDER, counts=counts, standard_errors=errors)
+    figure = heatmap(
+        VALUES, NAMES, order=ORDER, counts=counts, standard_errors=errors, also={"True & plain": -VALUES}
+    )
     colour, details = cells(figure)["bravo", "delta"]
     assert colour == pytest.approx(VALUES[1, 3] - VALUES[1, [0, 2, 3]].mean())
-    assert list(details[4:]) == [f"{VALUES[1, 3]:.4f}", f"{colour:+.4f}", "0.2500", "7"]
+    assert list(details) == pytest.approx([VALUES[1, 3], -VALUES[1, 3], 0.25, 7])
     template = figure.data[0].hovertemplate
     for line in (
-        "Affinity: %{customdata[4]}",
-        "Standard error: %{customdata[6]}",
-        "Subsets: %{customdata[7]}",
+        "Against the task's mean: %{z:+.4f}",
+        "Affinity: %{customdata[0]:.4f}",
+        "True &amp; plain: %{customdata[1]:+.4f}",
+        "Standard error: %{customdata[2]:.4f}",
+        "Subsets: %{customdata[3]:d}",
     ):
         assert line in template
 
@@ -56,7 +75,7 @@ def test_relative_colours_centre_each_row_and_hover_keeps_the_original():
 def test_the_json_names_its_template_and_holds_no_nan(theme, scale):
     values = VALUES.copy()
     values[0, 1] = np.nan
-    text = heatmap(values, NAMES, scale=scale, theme=theme, selectable=True).to_json()
+    text = heatmap(values, NAMES, scale=scale, theme=theme, selected=(0, 1)).to_json()
     assert "NaN" not in text
     layout = json.loads(text)["layout"]
     assert layout["template"]["layout"]["font"]["color"] == PALETTES[theme].text
@@ -93,39 +112,49 @@ def test_the_first_evaluated_task_is_on_top_and_cells_fill_any_window():
         assert axis.scaleanchor is axis.constrain is None  # square cells leave a gap below or beside them
 
 
-def test_a_marker_per_pair_can_be_selected_and_knows_both_tasks():
-    figure = heatmap(VALUES, NAMES, order=ORDER, selectable=True)
-    _, markers, diagonal = figure.data
-    assert len(markers.x) == 12
-    for column, row, details in zip(markers.x, markers.y, markers.customdata, strict=True):
-        assert (NAMES[details[0]], NAMES[details[1]]) == (row, column)
-    assert list(diagonal.x) == list(diagonal.y) == [NAMES[task] for task in ORDER]
-    assert diagonal.hoverinfo == "none"
-    for trace in (markers, diagonal):
-        assert trace.marker.opacity == 0
-        assert (
-            trace.marker.size <= 6
-        )  # plotly's least radius is 3: larger ones overlap, and a neighbour may answer
-    assert figure.layout.hoverdistance == -1
+def test_unsigned_scales_take_both_ends_and_fitted_ones_suit_the_cells_shown():
+    trace = heatmap(VALUES, NAMES, scale="raw", colour_range=(1.0, 2.0)).data[0]
+    assert (trace.zmin, trace.zmax) == (1.0, 2.0)
+    assert heatmap(VALUES, NAMES, scale="raw").data[0].zmax is None
+    shown = heatmap(VALUES, NAMES, order=ORDER[:2]).data[0]
+    assert shown.zmax == pytest.approx(symmetric_range(np.asarray(shown.z)))
+
+
+@pytest.mark.parametrize("order", [None, ORDER, ORDER[:3]])
+def test_the_selected_cell_and_its_mirror_are_marked_where_their_tasks_stand(order):
+    figure = heatmap(VALUES, NAMES, order=order, selected=(2, 0))
+    labels = list(figure.data[0].x)
+    marked, mirrored = figure.layout.shapes
+    assert (marked.y0 + 0.5, marked.x0 + 0.5) == (labels.index("charlie"), labels.index("alpha"))
+    assert (mirrored.y0, mirrored.x0) == (marked.x0, marked.y0)
+    assert (marked.x1 - marked.x0, marked.y1 - marked.y0) == (1, 1)
+    assert (marked.line.dash, mirrored.line.dash) == (None, "dot")
+
+
+def test_a_pair_that_is_not_shown_is_not_marked_and_lines_lead_to_it_in_large_maps():
+    assert not heatmap(VALUES, NAMES, order=ORDER[:2], selected=(1, 0)).layout.shapes
+    n_tasks = EASILY_READ + 1
+    large = heatmap(np.ones((n_tasks, n_tasks)), [f"t{each}" for each in range(n_tasks)], selected=(3, 5))
+    assert [shape.type for shape in large.layout.shapes] == ["rect", "rect", "line", "line"]
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 10, 130])
 def test_any_number_of_tasks_can_be_drawn(n_tasks):
     values = np.random.default_rng(0).normal(size=(n_tasks, n_tasks))
     names = [f"task::{index}" for index in range(n_tasks)]
-    figure = heatmap(values, names, selectable=True, group_labels=np.zeros(n_tasks, dtype=int))
-    assert len(figure.data) == (3 if n_tasks <= MOST_SELECTABLE else 1)
+    figure = heatmap(values, names, group_labels=np.zeros(n_tasks, dtype=int))
+    assert len(figure.data) == 1
     assert 300 <= figure.layout.height <= 800
 
 
-def test_very_large_maps_stay_small_enough_to_send():
-    n_tasks = 300
+@pytest.mark.parametrize(("n_tasks", "bytes_per_cell"), [(MOST_DETAILED, 32), (500, 8)])
+def test_large_maps_stay_small_enough_to_send(n_tasks, bytes_per_cell):
     values = np.random.default_rng(0).normal(size=(n_tasks, n_tasks))
-    figure = heatmap(
-        values, [f"task {index}" for index in range(n_tasks)], counts=np.ones((n_tasks, n_tasks))
-    )
-    assert len(figure.to_json()) < 2e6
+    names = [f"task {index}" for index in range(n_tasks)]
+    figure = heatmap(values, names, counts=np.ones((n_tasks, n_tasks)), standard_errors=values)
+    assert len(figure.to_json()) < bytes_per_cell * n_tasks**2
     assert "%{z:+.4f}" in figure.data[0].hovertemplate
+    assert ("customdata" in figure.data[0].hovertemplate) == (n_tasks <= MOST_DETAILED)
 
 
 def test_long_names_are_shortened_stay_different_and_cannot_be_markup():
@@ -134,8 +163,10 @@ def test_long_names_are_shortened_stay_different_and_cannot_be_markup():
     trace = heatmap(VALUES, names).data[0]
     assert len(set(trace.x)) == 4
     assert all("<" not in label for label in trace.x)
-    assert trace.customdata[2][0][2] == "&lt;b&gt;bold&lt;/b&gt; &amp; plain"
-    assert trace.customdata[0][1][3] == f"{stem} two"
+    assert trace.text[2][0].startswith("<b>&lt;b&gt;bold&lt;/b&gt; &amp; plain</b>")
+    assert trace.text[0][1].endswith(f"Co-task: <b>{stem} two</b>")
+    assert "%{text}" in trace.hovertemplate
+    assert heatmap(VALUES, NAMES).data[0].text is None
 
 
 def test_values_of_another_shape_are_refused():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.figures.order import ORDER_TITLES, task_order
+from gradtag_core.figures.order import ORDER_TITLES, best_partners, pinned_first, task_order
+from gradtag_core.figures.relative import task_means
 
 NAMES = ("delta", "Alpha", "charlie", "bravo", "echo", "foxtrot")
 BLOCKS = np.array([0, 1, 0, 1, 0, 1])
@@ -40,6 +41,30 @@ def test_similar_tasks_stand_together_without_labels(blocks):
 def test_unknown_affinities_do_not_break_the_order():
     values = np.full((4, 4), np.nan)
     assert sorted(task_order("similarity", values, NAMES[:4]).tolist()) == [0, 1, 2, 3]
+
+
+def test_the_hardest_task_comes_first_and_unknown_ones_last(blocks):
+    values = blocks + 5 * np.array([3.0, 1.0, 2.0, 6.0, 5.0, 4.0])[:, None]
+    values[2, np.arange(6) != 2] = np.nan
+    np.fill_diagonal(values, -100.0)
+    assert task_order("difficulty", values, NAMES).tolist() == [1, 0, 5, 4, 3, 2]
+    assert np.isnan(task_means(values)[2])
+
+
+def test_pinned_tasks_come_first_and_the_others_keep_their_order():
+    order = np.array([4, 2, 0, 5, 1, 3])
+    assert pinned_first(order, [5, 2]).tolist() == [5, 2, 4, 0, 1, 3]
+    assert pinned_first(order, [5, 5]).tolist() == [5, 4, 2, 0, 1, 3]
+    assert pinned_first(order, []).tolist() == order.tolist()
+    assert pinned_first(order[:2], [3, 2]).tolist() == [2, 4]  # what is not shown cannot be pinned
+
+
+def test_best_partners_are_the_known_co_tasks_with_the_largest_affinity():
+    values = np.array([[9.0, 1, 3, 2], [4, 9, np.nan, 5], [0, 0, 9, 0], [0, 0, 0, 9]])
+    assert best_partners(values, [0], 2) == {2, 3}
+    assert best_partners(values, [1], 3) == {0, 3}
+    assert best_partners(values, [0, 3], 1) == {2}  # task 3 is pinned itself, and its best is task 0
+    assert best_partners(values, [], 3) == set()
 
 
 def test_an_unknown_order_is_refused(blocks):
