@@ -115,7 +115,7 @@ class RunConfig(BaseModel):
     )  # fmt: skip
     epochs: int = knob(
         10, "Passes over the training rows when a subset or a group is trained for real.",
-        title="Epochs", stage="truth", ge=1, le=10_000,
+        title="Epochs", stage="proxies", ge=1, le=10_000,
     )  # fmt: skip
     base_epochs: int = knob(
         5,

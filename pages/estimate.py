@@ -9,16 +9,19 @@ from gradtag_core.runs.row import OPEN
 from gradtag_core.tasks.registry import suite_infos, suite_problems
 from pages.parts import knobs
 from pages.parts.forecast import forecast_of, show_forecast
+from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.progress import follow_run
+from pages.parts.quantities import plain
 from pages.parts.state import FOLLOWED, SUITE, current_run, start_run, store
 
 SHOWN = "shown_suite"  # what the address named when the page was drawn last: another name comes from a link
+MOST_SHOWN = 4  # of the knobs that differ from the preset
 
 
 def main() -> None:
     """Draw the page."""
-    st.title("Estimate affinities")
+    heading("Estimate affinities")
     rows = store().list("run")
     current_run(rows)
     for problem in suite_problems():
@@ -26,8 +29,11 @@ def main() -> None:
     follow_address()
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.caption(pick_preset())
+        preset = pick_preset()
+        below = st.container()
         values = knobs.draw_knobs()
+        with below:
+            explain(preset, values)
         st.query_params[SUITE] = st.session_state[SHOWN] = values["suite"]
         config = checked(values)
     with right:
@@ -58,14 +64,38 @@ def follow_address() -> None:
 
 
 def pick_preset() -> str:
-    """Let a preset fill the knobs; returns what the preset is for."""
+    """Let a preset fill the knobs; returns its name, or that of no preset."""
     st.session_state.setdefault("preset", knobs.DEFAULT)
-    preset = st.segmented_control(
+    return st.segmented_control(
         "Preset", (knobs.DEFAULT, *PRESETS, knobs.CUSTOM), format_func=str.capitalize, key="preset", required=True,
         on_change=knobs.fill_from_preset, persist_state="session",
-    )  # fmt: skip
-    others = {knobs.DEFAULT: "A good start for most data sets.", knobs.CUSTOM: "As the knobs below say."}
-    return {**PRESET_HELP, **others}[preset or knobs.DEFAULT]
+    ) or knobs.DEFAULT  # fmt: skip
+
+
+def explain(preset: str, values: dict) -> None:
+    """What the preset is for and sets; or what differs from the one that filled the knobs last, and a way back."""
+    found = knobs.differences(values)
+    if not found:
+        others = {knobs.DEFAULT: "A good start for most data sets.", knobs.CUSTOM: "As the knobs below say."}
+        sets = [words(name, value) for name, value in PRESETS.get(preset, {}).items()]
+        st.caption(
+            {**PRESET_HELP, **others}[preset] + (f" It sets {plain(', '.join(sets))}." if sets else "")
+        )
+        return
+    shown = [
+        f"{words(name, now)} (was {knobs.value_words(name, then)})" for name, (now, then) in found.items()
+    ]
+    more = f" and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    many = f"{len(found)} knobs differ" if len(found) > 1 else "1 knob differs"
+    told = f"{many} from “{knobs.reference()}”: {plain(', '.join(shown[:MOST_SHOWN]))}{more}."
+    with st.container(horizontal=True, vertical_alignment="center", key="preset_differences"):
+        st.caption(told, width="stretch")
+        st.button("Reset", icon=":material/undo:", type="tertiary", key="reset_knobs", on_click=knobs.reset)
+
+
+def words(name: str, value: object) -> str:
+    """A knob and its value, as the form shows them."""
+    return f"{knobs.label(name)} {knobs.value_words(name, value)}"
 
 
 def checked(values: dict) -> RunConfig | None:

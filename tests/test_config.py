@@ -14,6 +14,7 @@ from gradtag_core.config import (
 )
 from gradtag_core.errors import InvalidInput
 from gradtag_core.runs.stages import STAGES
+from gradtag_core.study_config import StudyConfig
 
 
 def test_every_knob_explains_itself():
@@ -23,8 +24,28 @@ def test_every_knob_explains_itself():
         assert knob_facts(RunConfig, name)["stage"] in (*STAGES, "affinity", ""), name
 
 
+# What the paper does not say, or leaves to whoever runs it.
+WITHOUT_REFERENCE = {
+    "suite", "n_tasks", "seed", "trained_layers", "max_tokens", "epochs", "base_epochs", "learning_rate", "batch_size",
+    "weighting", "device", "memory", "threads",
+}  # fmt: skip
+OF_STUDIES_WITHOUT_REFERENCE = {"search_limit"}
+
+
+@pytest.mark.parametrize(
+    ("config", "without"),
+    [(RunConfig, WITHOUT_REFERENCE), (StudyConfig, WITHOUT_REFERENCE | OF_STUDIES_WITHOUT_REFERENCE)],
+)
+def test_every_knob_names_its_place_in_the_paper_or_is_known_to_have_none(config, without):
+    fields = set(config.model_fields)
+    assert {name for name in fields if not knob_facts(config, name)["paper"]} == without & fields
+    for name, field in config.model_fields.items():
+        assert (field.description or "").endswith(".") and field.title, name
+
+
 def test_every_preset_and_metric_has_its_words():
     assert PRESETS.keys() == PRESET_HELP.keys()
+    assert all(words.endswith(".") for words in PRESET_HELP.values())
     assert set(METRICS) == METRIC_TITLES.keys()
     for preset in PRESETS:
         make_config(preset)

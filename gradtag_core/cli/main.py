@@ -7,7 +7,7 @@ import sys
 import typer
 import typer.exceptions
 
-from gradtag_core.cli import group, linearise, pareto, runs, suite
+from gradtag_core.cli import diff, group, linearise, pareto, report, runs, suite, sweep
 from gradtag_core.errors import GradTagError
 
 app = typer.Typer(
@@ -16,9 +16,11 @@ app = typer.Typer(
 )  # fmt: skip
 for command in (
     runs.suites, runs.run, runs.resume, runs.cancel, runs.runs, runs.show, runs.compare, group.group, pareto.pareto,
-    linearise.linearise,
+    linearise.linearise, sweep.sweep, diff.diff,
+    report.report, report.bundle,
 ):  # fmt: skip
     app.command()(command)
+app.command("open")(report.open_bundle)
 app.add_typer(suite.app, name="suite")
 
 

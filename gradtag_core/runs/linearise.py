@@ -53,8 +53,8 @@ def linearise(
 
 
 def _plan(row: RunRow, record: RunRecord) -> Plan:
-    if row.kind == "study" or row.state != "done":
-        found = "a study" if row.kind == "study" else row.state
+    if row.kind != "run" or row.state != "done":
+        found = row.state if row.kind == "run" else f"a {row.kind}"
         raise InvalidInput(f"`run` must be a finished run; `{row.id}` is {found}.")
     config = read_config(row.config)
     if not config.n_inits:

@@ -5,6 +5,7 @@ Needs no torch, so that a page can ask on every change of a knob.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -91,10 +92,10 @@ def make_plan(config: RunConfig, suite: TaskSuite, architecture: Architecture | 
     architecture = architecture or architecture_of(config, suite)
     _require_room_for_kernel(config, suite)
     if config.pairwise:
-        subsets = pairwise_subsets(suite.n_tasks)
+        subsets = tuple(pairwise_subsets(suite.n_tasks))
     else:
         m = definite.n_subsets or 1
-        subsets = covering_subsets(suite.n_tasks, config.subset_size, m, config.seed, suite.task_names)
+        subsets = _drawn_subsets(suite.n_tasks, config.subset_size, m, config.seed, suite.task_names)
     if config.truth > len(subsets):
         raise InvalidInput(
             f"`truth` must be at most the number of subsets that are estimated, {len(subsets):,}; "
@@ -110,11 +111,19 @@ def make_plan(config: RunConfig, suite: TaskSuite, architecture: Architecture | 
         definite.model_copy(update={"model": model_kind(config.model, suite)}),
         suite,
         architecture,
-        tuple(subsets),
-        tuple(subsets[: config.truth]),
+        subsets,
+        subsets[: config.truth],
         proxy_subsets,
         architecture.small(definite.proxy_width or config.width) if proxy_subsets else architecture,
     )
+
+
+@lru_cache(maxsize=16)
+def _drawn_subsets(
+    n_tasks: int, subset_size: int, n_subsets: int, seed: int, task_names: tuple[str, ...]
+) -> tuple[Subset, ...]:
+    """Kept, because the plans of a form whose knobs change, and of a sweep, mostly draw the same."""
+    return tuple(covering_subsets(n_tasks, subset_size, n_subsets, seed, task_names))
 
 
 def _require_room_for_kernel(config: RunConfig, suite: TaskSuite) -> None:
@@ -162,58 +171,86 @@ def _training_flops(
     return epochs * examples * architecture.step_flops(architecture.n_outputs(tasks))
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """What the stages of a plan work through: rows of gradients and different examples, and one real training."""
+
+    n_train: int
+    n_validation: int
+    different: Mapping[str, int]
+    one_training: float
+
+    @classmethod
+    def of(cls, plan: Plan) -> "_Sizes":
+        suite, outputs = plan.suite, plan.architecture.outputs
+        splits = {
+            split: [suite.indices(split, task) for task in range(suite.n_tasks)]
+            for split in ("train", "validation")
+        }
+        n_train, n_validation = (
+            sum(count * len(own) for count, own in zip(outputs, parts, strict=True))
+            for parts in splits.values()
+        )
+        different = {split: len(np.unique(np.concatenate(parts))) for split, parts in splits.items()}
+        return cls(n_train, n_validation, different, mean_training_flops(plan))
+
+    @property
+    def n_rows(self) -> int:
+        return self.n_train + self.n_validation
+
+
 def forecast(plan: Plan, rates: Mapping[str, float]) -> Forecast:
     """Predict each stage; `rates` are FLOPs per second by stage, as measured by earlier runs."""
-    config, suite, dim = plan.config, plan.suite, plan.config.proj_dim
-    everything = range(suite.n_tasks)
-    splits = {split: [suite.indices(split, task) for task in everything] for split in ("train", "validation")}
-    outputs = plan.architecture.outputs
-    n_train, n_validation = (
-        sum(count * len(own) for count, own in zip(outputs, parts, strict=True)) for parts in splits.values()
-    )
-    different = {split: len(np.unique(np.concatenate(parts))) for split, parts in splits.items()}
-    frozen, n_examples = plan.architecture.frozen_flops(), sum(different.values())
-    featurize = plan.architecture.featurize_flops(n_examples, n_train + n_validation, dim, config.projection)
-    featurize += frozen * different["validation"] / max(1, config.n_inits)
-    if config.projection == "identity":
-        featurize += plan.architecture.kernel_flops(n_train + n_validation, n_train)
-    rows_per_subset = n_train / suite.n_tasks * float(np.mean([len(subset) for subset in plan.subsets]))
-    per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
-    one_training = mean_training_flops(plan)
-    per_subset += _scoring_flops(plan, one_training)
-    n_groups = config.n_groups or 1
-    flops: dict[Stage, tuple[int, float]] = (
-        {}
-        if not config.n_inits
-        else {
-            "train": (
-                config.n_inits,
-                config.n_inits * _training_flops(plan, everything, config.base_epochs)
-                + frozen * different["train"],
-            ),
-            "featurize": (config.n_inits, config.n_inits * featurize),
-            "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
-        }
-    )
-    if plan.proxy_subsets:
-        sample = plan.proxy_subsets[:MEASURED_SUBSETS]
-        small = [_training_flops(plan, subset, config.epochs, plan.proxy_architecture) for subset in sample]
-        once = plan.proxy_architecture.frozen_flops() * different["train"]
-        flops["proxies"] = (len(plan.proxy_subsets), len(plan.proxy_subsets) * float(np.mean(small)) + once)
-    if config.train_groups:
-        group = list(range(ceil(suite.n_tasks / n_groups)))
-        together = _training_flops(plan, everything, config.epochs)
-        flops["groups"] = (n_groups + 1, together + n_groups * _training_flops(plan, group, config.epochs))
-    if plan.truth_subsets:
-        n_trainings = len(plan.truth_subsets) * len(config.truth_seeds)
-        flops["truth"] = (n_trainings, n_trainings * one_training)
+    config, sizes = plan.config, _Sizes.of(plan)
+    flops: dict[Stage, tuple[int, float]] = _gradient_work(plan, sizes) | _training_work(plan, sizes)
     work = tuple(
         Work(stage, units, cost, _seconds(cost, stage, rates)) for stage, (units, cost) in flops.items()
     )
-    full = one_training * len(plan.subsets)
-    columns = n_train if config.projection == "identity" else dim
-    feature_bytes = (n_train + n_validation) * columns * 4 if config.n_inits else 0
+    full = sizes.one_training * len(plan.subsets)
+    columns = sizes.n_train if config.projection == "identity" else config.proj_dim
+    feature_bytes = sizes.n_rows * columns * 4 if config.n_inits else 0
     return Forecast(work, full, _seconds(full, "truth", rates), feature_bytes)
+
+
+def _gradient_work(plan: Plan, sizes: _Sizes) -> dict[Stage, tuple[int, float]]:
+    """Units and FLOPs of the stages that estimate by gradients."""
+    config, architecture, dim = plan.config, plan.architecture, plan.config.proj_dim
+    if not config.n_inits:
+        return {}
+    frozen, n_examples = architecture.frozen_flops(), sum(sizes.different.values())
+    featurize = architecture.featurize_flops(n_examples, sizes.n_rows, dim, config.projection)
+    featurize += frozen * sizes.different["validation"] / config.n_inits
+    if config.projection == "identity":
+        featurize += architecture.kernel_flops(sizes.n_rows, sizes.n_train)
+    mean_size = float(np.mean([len(subset) for subset in plan.subsets]))
+    rows_per_subset = sizes.n_train / plan.suite.n_tasks * mean_size
+    per_subset = rows_per_subset * 4 * dim * NEWTON_PRODUCTS + dim**3 / 3 + 2 * dim**2 * NEWTON_PRODUCTS
+    per_subset += _scoring_flops(plan, sizes.one_training)
+    base = _training_flops(plan, range(plan.suite.n_tasks), config.base_epochs)
+    return {
+        "train": (config.n_inits, config.n_inits * base + frozen * sizes.different["train"]),
+        "featurize": (config.n_inits, config.n_inits * featurize),
+        "regress": (config.n_inits, config.n_inits * len(plan.subsets) * per_subset),
+    }
+
+
+def _training_work(plan: Plan, sizes: _Sizes) -> dict[Stage, tuple[int, float]]:
+    """Units and FLOPs of the stages that train for real."""
+    config, n_tasks, n_groups = plan.config, plan.suite.n_tasks, plan.config.n_groups or 1
+    work: dict[Stage, tuple[int, float]] = {}
+    if plan.proxy_subsets:
+        sample = plan.proxy_subsets[:MEASURED_SUBSETS]
+        small = [_training_flops(plan, subset, config.epochs, plan.proxy_architecture) for subset in sample]
+        once = plan.proxy_architecture.frozen_flops() * sizes.different["train"]
+        work["proxies"] = (len(plan.proxy_subsets), len(plan.proxy_subsets) * float(np.mean(small)) + once)
+    if config.train_groups:
+        together = _training_flops(plan, range(n_tasks), config.epochs)
+        group = _training_flops(plan, range(ceil(n_tasks / n_groups)), config.epochs)
+        work["groups"] = (n_groups + 1, together + n_groups * group)
+    if plan.truth_subsets:
+        n_trainings = len(plan.truth_subsets) * len(config.truth_seeds)
+        work["truth"] = (n_trainings, n_trainings * sizes.one_training)
+    return work
 
 
 def _scoring_flops(plan: Plan, one_training: float) -> float:

@@ -1,4 +1,4 @@
-"""Create a run or a study, and carry one out in this process."""
+"""Create a run, a study or a sweep, and carry one out in this process."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.models.architecture import Architecture
 from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.command import call_in_code, command_line, is_call_in_code, study_command_line
+from gradtag_core.runs.kept import kept_units, plan_units, remaining
 from gradtag_core.runs.overall import OverallProgress
 from gradtag_core.runs.plan import Plan, forecast, make_plan
-from gradtag_core.runs.process import RunSession
 from gradtag_core.runs.rates import measured_rates
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.row import RunRow
+from gradtag_core.runs.session import RunSession
 from gradtag_core.runs.store import RunStore
 from gradtag_core.runs.study_plan import StudyPlan, make_study_plan
 from gradtag_core.runs.study_record import StudyRecord
+from gradtag_core.runs.sweep_plan import SweepPlan, make_sweep_plan, sweep_command_line
+from gradtag_core.runs.sweep_record import SweepRecord
 from gradtag_core.study_config import StudyConfig, make_study_config
+from gradtag_core.sweep_config import SweepConfig, read_sweep_config
 from gradtag_core.tasks.registry import load_suite, suite_infos
 from gradtag_core.tasks.suite import TaskSuite
 
@@ -116,6 +120,26 @@ def create_study(store: RunStore, config: StudyConfig, name: str | None = None) 
     )  # fmt: skip
 
 
+def create_sweep(store: RunStore, config: SweepConfig, name: str | None = None) -> RunRow:
+    """Queue a sweep after checking that each cell can be carried out; else raises `InvalidInput` and stores nothing."""
+    load_sweep_plan(config)
+    base = config.base
+    tasks = f", {base.n_tasks} tasks" if base.n_tasks and "n_tasks" not in config.vary else ""
+    knobs = " by ".join(f"{len(values)} of {knob}" for knob, values in config.vary.items())
+    return store.create(
+        config.to_json(),
+        name or f"{base.suite}{tasks}, {knobs}",
+        base.suite,
+        sweep_command_line(config),
+        "sweep",
+    )
+
+
+def load_sweep_plan(config: SweepConfig) -> SweepPlan:
+    """The plan of a sweep on the suite it names; raises `InvalidInput` for the first cell that does not fit."""
+    return make_sweep_plan(config, load_suite)
+
+
 def load_study_plan(config: StudyConfig) -> StudyPlan:
     """The plan of a study on the suite it names; raises `InvalidInput` for whatever does not fit."""
     return make_study_plan(config, load_suite(config.suite, config.n_tasks))
@@ -124,7 +148,7 @@ def load_study_plan(config: StudyConfig) -> StudyPlan:
 def execute(
     store: RunStore, run_id: str, on_progress: OnProgress | None = None, plan: Plan | None = None
 ) -> RunRow:
-    """Carry out a queued run or study in this process and return its final row; finished units are not computed again.
+    """Carry out what is queued in this process and return its final row; finished units are not computed again.
 
     `plan`: that of a run whose suite or model is not stored (`plan_in_code`). `on_progress` hears (progress of the
     stage, fraction of the run, seconds left of the run). A failure of ours ends in the row's state and error; any
@@ -140,6 +164,8 @@ def execute(
 
         if row.kind == "study":
             _work_on_study(store, row, report, session.cancel)
+        elif row.kind == "sweep":
+            _work_on_sweep(store, row, report, session.cancel)
         else:
             _work_on_run(store, row, plan or _stored_plan(row), report, session.cancel)
     row = store.get(run_id)
@@ -158,8 +184,9 @@ def _work_on_run(store: RunStore, row: RunRow, plan: Plan, report: OnProgress, c
     from gradtag_core.runs.units import Units
 
     record = RunRecord(store.run_folder(row.id))
-    _require_same_data(record, plan.suite)
-    overall = OverallProgress(forecast(plan, measured_rates(store, plan.config)))
+    _require_same_data(record, plan.suite.name, plan.suite.fingerprint)
+    expected = forecast(plan, measured_rates(store, plan.config))
+    overall = OverallProgress(remaining(expected, kept_units(plan_units(plan), store.cache)))
     reporter = Reporter(lambda progress: report(progress, *overall(progress)), cancel)
     units = Units(plan, store.cache, reporter, lambda stage, key: store.record_unit(row.id, stage, key))
     with limited_threads(plan.config.threads):
@@ -170,7 +197,7 @@ def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Eve
     from gradtag_core.runs.study import Study
 
     plan, record = load_study_plan(make_study_config(**row.config)), StudyRecord(store.run_folder(row.id))
-    _require_same_data(record, plan.suite)
+    _require_same_data(record, plan.suite.name, plan.suite.fingerprint)
     study = Study(
         plan, store.cache, record, report, Reporter(cancel=cancel),
         lambda stage, key: store.record_unit(row.id, stage, key),
@@ -178,21 +205,36 @@ def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Eve
     study.run(row)
 
 
-def _require_same_data(record: RunRecord | StudyRecord, suite: TaskSuite) -> None:
-    if record.has_summary and record.summary.fingerprint != suite.fingerprint:
+def _work_on_sweep(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+    from gradtag_core.runs.sweep import Sweep, fingerprint_of
+
+    plan, record = load_sweep_plan(read_sweep_config(row.config)), SweepRecord(store.run_folder(row.id))
+    _require_same_data(record, row.suite, fingerprint_of(plan))
+    sweep = Sweep(
+        plan, store.cache, record, measured_rates(store, plan.config.base), report, Reporter(cancel=cancel),
+        lambda stage, key: store.record_unit(row.id, stage, key),
+    )  # fmt: skip
+    sweep.run(row)
+
+
+def _require_same_data(record: RunRecord | StudyRecord | SweepRecord, suite: str, fingerprint: str) -> None:
+    if record.has_summary and record.summary.fingerprint != fingerprint:
         raise InvalidInput(
-            f"`suite` must be the data that the run began with; `{suite.name}` has other content now. Start a new run, "
+            f"`suite` must be the data that the run began with; `{suite}` has other content now. Start a new run, "
             "or add the first data again under that name."
         )
 
 
 def _note_seconds(store: RunStore, row: RunRow) -> None:
     folder = store.run_folder(row.id)
-    study, record = StudyRecord(folder), RunRecord(folder)
-    if row.kind == "study" and study.has_summary:
-        study.write_seconds(row.seconds)
-    elif record.has_summary:
+    several = {"study": StudyRecord, "sweep": SweepRecord}.get(row.kind)
+    record = several(folder) if several else RunRecord(folder)
+    if not record.has_summary:
+        return
+    if isinstance(record, RunRecord):
         record.write_summary(replace(record.summary, seconds=row.seconds))
+    else:
+        record.write_seconds(row.seconds)
 
 
 def run(

@@ -17,12 +17,12 @@ import numpy as np
 from gradtag_core.affinity.scores import SubsetScores, scores_to_json
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
+from gradtag_core.runs.unit_keys import BLOCK, BLOCKS, blocks_of
 from gradtag_core.runs.units import Units
 from gradtag_core.training.stacked_blocks import Scored, fit_and_score
 from gradtag_core.training.trainer import Recipe, Trainer
 
-BLOCK = 32  # subsets of one seed: what an interruption can cost, a few seconds of training each
-STAGE = "trained-blocks"
+STAGE = BLOCKS
 
 
 class TrainingBlocks:
@@ -38,25 +38,12 @@ class TrainingBlocks:
         self._trainer = trainer or units.trainer
         self._subsets = tuple(subsets)
         self._seeds = tuple(seeds)
-        in_order = [
-            [(subset, seed + index * seed_step) for index, subset in enumerate(self._subsets)]
-            for seed in self._seeds
-        ]
-        self._blocks = [
-            work[start : start + BLOCK] for work in in_order for start in range(0, len(self._subsets), BLOCK)
-        ]
+        self._blocks = blocks_of(self._subsets, self._seeds, seed_step, BLOCK)
         recipe = recipe or units.recipe(units.plan.config.epochs)
         self._recipe = recipe
-        architecture = self._trainer.architecture.to_json()
+        architecture = self._trainer.architecture
         self._keys = [
-            units.key(
-                STAGE,
-                architecture,
-                asdict(recipe),
-                block[0][1],
-                [list(subset) for subset, _ in block],
-                seed_step,
-            )
+            units.noted(STAGE, units.keys.block(architecture, asdict(recipe), block, seed_step))
             for block in self._blocks
         ]
         found = {index: units.cache.get_json(STAGE, key) for index, key in enumerate(self._keys)}

@@ -1,13 +1,13 @@
 """Units of work, each a pure function of stored inputs: found in the cache, or computed and put there.
 
-A unit's key is the content of everything that can change it, so equal work is never done twice, in whatever run.
+Equal work has equal keys (`unit_keys`), so that it is never done twice, in whatever run.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,16 @@ from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.gradients.features import Featurizer, GradientFeatures
 from gradtag_core.gradients.projection import make_projection
+from gradtag_core.grouping.result import Grouping
 from gradtag_core.models.device import resolve_device
 from gradtag_core.progress import Reporter
-from gradtag_core.runs.files import UnitCache, content_key
+from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import Plan
+from gradtag_core.runs.unit_keys import UnitKeys, trained_key
 from gradtag_core.tasks.suite import Rows, Split
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer
 
 SPLITS: tuple[Split, Split] = ("train", "validation")
-UNIT_FORMAT = 2  # raise it when a unit's content changes for the same key
 
 
 class Units:
@@ -39,6 +40,7 @@ class Units:
         self.cache = cache
         self.reporter = reporter
         self.device = resolve_device(plan.config.device)
+        self.keys = UnitKeys(plan, self.device.type)
         self._on_unit = on_unit
         self._trainer: Trainer | None = None
 
@@ -50,20 +52,21 @@ class Units:
 
     def key(self, stage: str, *parts: Any) -> str:
         """The key of a unit that follows from `parts` on this suite and device."""
-        key = content_key(UNIT_FORMAT, stage, self.plan.suite.fingerprint, self.device.type, *parts)
+        return self.noted(stage, self.keys.key(stage, *parts))
+
+    def noted(self, stage: str, key: str) -> str:
+        """The key, after telling of it."""
         self._on_unit(stage, key)
         return key
 
     def recipe(self, epochs: int) -> Recipe:
         """How this plan trains, for a number of epochs."""
-        config = self.plan.config
-        return Recipe(epochs, config.learning_rate, config.batch_size, config.weighting)
+        return Recipe(**self.keys.recipe(epochs))
 
     # Base models
 
     def base_model_key(self, seed: int) -> str:
-        recipe = self.recipe(self.plan.config.base_epochs)
-        return self.key("base-models", self.plan.architecture.to_json(), asdict(recipe), seed)
+        return self.noted("base-models", self.keys.base_model(seed))
 
     def base_model(self, seed: int) -> BaseModel:
         """A model trained on all tasks."""
@@ -83,7 +86,7 @@ class Units:
 
     def base_scores(self, seed: int) -> np.ndarray:
         """Every metric of a base model on each task's validation split: (n, metrics)."""
-        key = self.key("base-scores", self.base_model_key(seed))
+        key = self.noted("base-scores", self.keys.base_scores(seed))
         found = self.cache.get_json("base-scores", key)
         if found is None:
             everything = range(self.plan.suite.n_tasks)
@@ -93,15 +96,10 @@ class Units:
 
     # Projected gradients
 
-    def _features_key(self, seed: int) -> str:
-        config = self.plan.config
-        dim = None if config.projection == "identity" else config.proj_dim
-        return self.key("features", self.base_model_key(seed), config.projection, dim, config.parameters)
-
     def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
         """Logits and projected gradients of the training and validation rows at the base model of `seed`; without a
         projection, their inner products with the training gradients in place of projected ones."""
-        key = self._features_key(seed)
+        key = self.noted("features", self.keys.features(seed))
         rows = {split: self.plan.suite.rows(split) for split in SPLITS}
         found = self.cache.get_arrays("features", key)
         if found:
@@ -173,12 +171,9 @@ class Units:
 
     def estimated(self, seed: int) -> SubsetScores:
         """The estimated scores of every subset of the plan at the base model of `seed`."""
-        plan, config = self.plan, self.plan.config
-        settings = EstimationSettings(config.l2, config.weighting)
-        key = self.key(
-            "estimates", self._features_key(seed), [list(subset) for subset in plan.subsets], asdict(settings),
-            config.scoring,
-        )  # fmt: skip
+        plan = self.plan
+        settings = EstimationSettings(**self.keys.estimation)
+        key = self.noted("estimates", self.keys.estimates(seed))
         table = self.cache.get_arrays("estimates", key)
         if table:
             arrays, metadata = table
@@ -213,12 +208,24 @@ class Units:
             return estimate_kernel_scores(train.projected, validation.projected, *common)
         return estimate_scores(*common)
 
+    # Groups
+
+    def grouping(self, solve: Callable[[], Grouping]) -> Grouping:
+        """The groups that `solve` finds, kept so that a forecast can tell which models are trained already."""
+        key = self.noted("groupings", self.keys.grouping())
+        found = self.cache.get_json("groupings", key)
+        if found is not None:
+            return Grouping.from_json(found)
+        grouping = solve()
+        self.cache.put_json("groupings", key, grouping.to_json())
+        return grouping
+
     # Real training
 
     def trained(self, subset: Subset, seed: int) -> tuple[dict[Split, np.ndarray], Cost]:
         """Train on a subset from scratch; scores of its tasks on validation and test, (tasks, metrics) each."""
         recipe = self.recipe(self.plan.config.epochs)
-        key = self.key("trained", self.plan.architecture.to_json(), asdict(recipe), seed, list(subset))
+        key = self.noted("trained", trained_key(self.keys.trained_parts(seed), subset))
         found = self.cache.get_json("trained", key)
         if found is None:
             model = self.trainer.fit(subset, recipe, seed, reporter=self.reporter)

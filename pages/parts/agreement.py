@@ -97,4 +97,4 @@ def show_how_to_get_truth(record: RunRecord) -> None:
     st.code(command_line(config), language="bash", wrap_lines=True)
     if st.button("Estimate with real training", icon=":material/play_circle:"):
         knobs.fill(config.model_dump())
-        st.switch_page("pages/estimate.py")
+        st.switch_page("pages/estimate.py", query_params={})  # None refuses bound parameters

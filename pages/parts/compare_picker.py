@@ -1,7 +1,5 @@
 """Which runs the Compare page shows, in which metric, and which two of them side by side."""
 
-from collections import Counter
-
 import streamlit as st
 
 from gradtag_core.config import METRIC_TITLES, Metric
@@ -9,7 +7,7 @@ from gradtag_core.evaluation.run_comparison import shared_metrics
 from gradtag_core.runs.row import RunRow
 from pages.parts.compare_runs import LETTERS, Shown, record_with_estimate
 from pages.parts.quantities import plain
-from pages.parts.run_picker import run_label
+from pages.parts.run_picker import run_label, run_labels
 from pages.parts.state import current_run, store
 
 RUNS = "runs"  # in the address: ids with commas between them
@@ -38,8 +36,7 @@ def pick_runs() -> list[RunRow]:
         chosen = [current.id] if current else []
     choose_compared(chosen)
     st.session_state[PICKER] = chosen
-    listed = [row for row in known.values() if row.id in chosen or (row.state == "done" and not row.archived)]
-    names = _labels(listed)
+    names = run_labels([row for row in known.values() if row.id in chosen or row.state == "done"], *chosen)
     st.multiselect(
         "Runs to compare", list(names), format_func=names.__getitem__, key=PICKER, max_selections=MOST,
         on_change=lambda: choose_compared(st.session_state[PICKER]), placeholder="Choose two or more; type to search",
@@ -57,13 +54,6 @@ def _tell_unknown(ids: list[str], rows: list[RunRow]) -> None:
             if run_id in kinds
             else f"There is no run {shown} here; it may have been deleted."
         )
-
-
-def _labels(rows: list[RunRow]) -> dict[str, str]:
-    """A label for each run, no two of them alike: the widget tells options apart by their labels."""
-    labels = {row.id: run_label(row) for row in rows}
-    times = Counter(labels.values())
-    return {run_id: f"{label} · {run_id}" if times[label] > 1 else label for run_id, label in labels.items()}
 
 
 def show_how_to(rows: list[RunRow]) -> None:

@@ -1,39 +1,83 @@
-"""What a run will cost, beside what it replaces."""
+"""What a run will cost, beside what it replaces, and what of it is kept from earlier runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from gradtag_core.config import RunConfig
+from gradtag_core.runs.kept import Kept, PlanUnits, kept_units, plan_units, remaining
 from gradtag_core.runs.plan import Forecast, forecast
 from gradtag_core.runs.rates import measured_rates
 from gradtag_core.runs.row import RunKind
-from gradtag_core.runs.stages import STAGE_TITLES
+from gradtag_core.runs.stages import STAGE_TITLES, Stage
 from gradtag_core.runs.start import load_plan
 from gradtag_core.tasks.registry import suite_content
 from pages.parts.quantities import bytes_text, flops_text, seconds_text, times_text
 from pages.parts.state import store
 
+Rates = tuple[tuple[str, float], ...]
+
 UNKNOWN_RATES = "Times are unknown until a first run of such a model has finished here."
 
 
-def forecast_of(config: RunConfig) -> tuple[Forecast, int]:
-    """The forecast of a run and its number of subsets; raises `InvalidInput` for what does not fit."""
-    rates = tuple(sorted(measured_rates(store(), config).items()))
-    return _forecast(config.model_dump_json(), rates, suite_content(config.suite))
+class PlannedRun(NamedTuple):
+    """The forecast of a run, its number of subsets, and where the cache keeps its units."""
+
+    forecast: Forecast
+    n_subsets: int
+    units: PlanUnits
+
+
+def forecast_of(config: RunConfig) -> PlannedRun:
+    """What a run will do; raises `InvalidInput` for what does not fit."""
+    return _planned(config.model_dump_json(), rates_for(config), suite_content(config.suite))
 
 
 @st.cache_resource(max_entries=100, show_spinner="Planning the run …")
-def _forecast(config: str, rates: tuple[tuple[str, float], ...], content: str) -> tuple[Forecast, int]:
+def _planned(config: str, rates: Rates, content: str) -> PlannedRun:
     plan = load_plan(RunConfig.model_validate_json(config))
-    return forecast(plan, dict(rates)), len(plan.subsets)
+    return PlannedRun(forecast(plan, dict(rates)), len(plan.subsets), plan_units(plan))
+
+
+def rates_for(config: RunConfig) -> Rates:
+    """FLOPs per second by stage, as earlier runs measured them; read again when another run has finished."""
+    done = tuple(row.id for row in store().list("run") if row.state == "done")
+    return _rates(str(store().home), done, RunConfig(suite=config.suite, model=config.model))
+
+
+@st.cache_data(max_entries=20, show_spinner=False, hash_funcs={RunConfig: RunConfig.model_dump_json})
+def _rates(home: str, done: tuple[str, ...], config: RunConfig) -> Rates:
+    return tuple(sorted(measured_rates(store(), config).items()))
+
+
+@dataclass(frozen=True)
+class RestOfRun:
+    """What of a run is still to compute: `kept` by stage (None: not known), and the forecast without it."""
+
+    kept: Mapping[Stage, Kept | None]
+    forecast: Forecast
+
+    @classmethod
+    def of(cls, planned: PlannedRun) -> "RestOfRun":
+        """As the cache of the store says now; nothing is computed."""
+        kept = kept_units(planned.units, store().cache)
+        return cls(kept, remaining(planned.forecast, kept))
+
+    @property
+    def has_kept(self) -> bool:
+        return any(found and found.kept for found in self.kept.values())
 
 
 def show_forecast(config: RunConfig) -> None:
     """FLOPs, time and memory of the estimate beside training every subset for real, then the run stage by stage."""
-    found, n_subsets = forecast_of(config)
+    planned = forecast_of(config)
+    found = planned.forecast
     seconds = [work.seconds for work in found.work if work.stage in ("train", "featurize", "regress")]
     estimate_seconds = None if None in seconds else sum(second or 0.0 for second in seconds)
-    st.markdown(f"**Learning the affinities from {n_subsets:,} subsets**")
+    st.markdown(f"**Learning the affinities from {planned.n_subsets:,} subsets**")
     table = {
         "": ["Work", "Time"],
         "By this estimate": [flops_text(found.estimate_flops), seconds_text(estimate_seconds)],
@@ -44,20 +88,49 @@ def show_forecast(config: RunConfig) -> None:
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     st.markdown(_verdict(found.full_training_flops / found.estimate_flops))
+    _show_stages(planned)
+
+
+def _show_stages(planned: PlannedRun) -> None:
+    """Each stage with the units that earlier runs left in the store, and the work that remains."""
+    rest, full = RestOfRun.of(planned), planned.forecast
     st.markdown("**This run, stage by stage**")
+    text = st.column_config.TextColumn
     stages = pd.DataFrame(
         {
-            "Stage": [STAGE_TITLES[work.stage] for work in found.work],
-            "Units": [f"{work.units:,}" for work in found.work],
-            "Work": [flops_text(work.flops) for work in found.work],
-            "Time": [seconds_text(work.seconds) for work in found.work],
+            "Stage": [STAGE_TITLES[work.stage] for work in full.work],
+            "Kept": [kept_text(rest.kept.get(work.stage)) for work in full.work],
+            "Work left": [_left(flops_text(work.flops), work.flops) for work in rest.forecast.work],
+            "Time left": [_left(seconds_text(work.seconds), work.flops) for work in rest.forecast.work],
         }
     )
-    st.dataframe(stages, hide_index=True, width="stretch")
-    st.caption(
-        f"In all about **{seconds_text(found.seconds)}**. The features take {bytes_text(found.feature_bytes)} of "
-        "memory for each base model. " + (UNKNOWN_RATES if found.seconds is None else source_of_rates("run"))
+    st.dataframe(
+        stages, hide_index=True, width="stretch",
+        column_config={
+            "Kept": text(help="Units of work that earlier runs of this store have finished: they are not computed "
+                           "again. Unknown: which models a group needs follows from the groups."),
+        },
+    )  # fmt: skip
+    total = flops_text(sum(work.flops for work in full.work))
+    saved = (
+        f" Without what is kept it would be {total}, {seconds_text(full.seconds)}." if rest.has_kept else ""
     )
+    st.caption(
+        f"In all about **{seconds_text(rest.forecast.seconds)}**.{saved} The features take "
+        f"{bytes_text(full.feature_bytes)} of memory for each base model. "
+        + (UNKNOWN_RATES if full.seconds is None else source_of_rates("run"))
+    )
+
+
+def kept_text(kept: Kept | None) -> str:
+    """How many units of a stage are kept: "all 3", "0 of 300", "unknown"."""
+    if kept is None:
+        return "unknown"
+    return f"all {kept.units:,}" if kept.kept == kept.units else f"{kept.kept:,} of {kept.units:,}"
+
+
+def _left(text: str, flops: float) -> str:
+    return text if flops else "none"
 
 
 def _verdict(ratio: float) -> str:
@@ -71,7 +144,7 @@ def _verdict(ratio: float) -> str:
 
 def source_of_rates(kind: RunKind) -> str:
     """Where the times of a forecast come from, as a sentence."""
-    many = {"run": "runs", "study": "studies"}[kind]
+    many = {"run": "runs", "study": "studies", "sweep": "sweeps"}[kind]
     done = [row for row in store().list(kind) if row.state == "done"]
     if any(not row.sample for row in done):
         return f"Times are from {many} measured on this machine."

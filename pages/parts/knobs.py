@@ -51,6 +51,7 @@ EMPTY_MEANS = {
 }  # fmt: skip
 DEFAULT, CUSTOM, AUTOMATIC = "default", "custom", "automatic"
 SAVED = "knob_values"
+REFERENCE = "preset_before"  # the last one that filled the knobs
 
 
 def defaults() -> dict[str, Any]:
@@ -59,15 +60,17 @@ def defaults() -> dict[str, Any]:
 
 def fill(values: Mapping[str, Any], preset: str = CUSTOM) -> None:
     """Set the knobs; call it before they are drawn, or in a callback."""
-    st.session_state[SAVED] = {**_saved(), **values}
+    st.session_state[SAVED] = {**present(), **values}
     st.session_state["preset"] = preset
+    if preset != CUSTOM:
+        st.session_state[REFERENCE] = preset
     for name in values:
         st.session_state.pop(_key(name), None)
 
 
 def choose_suite(info: SuiteInfo) -> None:
     """Set the data set; knobs that count its tasks come down to what it has."""
-    saved, most = _saved(), max(2, info.n_tasks - 1)
+    saved, most = present(), max(2, info.n_tasks - 1)
     fitted = {name: most for name in ("subset_size", "n_groups") if (saved[name] or 0) > most}
     if (saved["n_tasks"] or 0) > info.n_tasks:
         fitted["n_tasks"] = info.n_tasks
@@ -78,8 +81,44 @@ def fill_from_preset() -> None:
     """Set the knobs as the chosen preset says; "custom" changes nothing."""
     preset = st.session_state["preset"]
     if preset != CUSTOM:
-        values = {**defaults(), **PRESETS.get(preset, {})}
-        fill({name: value for name, value in values.items() if name not in NOT_PRESET}, preset)
+        fill(preset_values(preset), preset)
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """Every knob that a preset sets; it leaves alone what to estimate, and where."""
+    values = {**defaults(), **PRESETS.get(preset, {})}
+    return {name: value for name, value in values.items() if name not in NOT_PRESET}
+
+
+def reset() -> None:
+    """Set the knobs as the preset says that filled them last."""
+    preset = reference()
+    fill(preset_values(preset), preset)
+
+
+def reference() -> str:
+    """The preset that filled the knobs last."""
+    return st.session_state.get(REFERENCE, DEFAULT)
+
+
+def differences(values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The knobs that are not as the last preset set them: (what they are, what the preset says)."""
+    expected = preset_values(reference())
+    return {
+        name: (values[name], value)
+        for name, value in expected.items()
+        if name in values and values[name] != value
+    }
+
+
+def value_words(name: str, value: Any) -> str:
+    """A value as the form shows it."""
+    if value is None:
+        return EMPTY_MEANS.get(name, AUTOMATIC)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    titles = CHOICE_TITLES.get(name, {})
+    return titles.get(value, f"{value:g}" if isinstance(value, float) else f"{value}")
 
 
 def draw_knobs() -> dict[str, Any]:
@@ -98,7 +137,7 @@ def draw_knobs() -> dict[str, Any]:
     with st.expander("Advanced"), st.grid(min_column_width=200, vertical_alignment="bottom"):
         for name in ADVANCED:
             values[name] = _draw(name, values)
-    st.session_state[SAVED] = {**_saved(), **values}
+    st.session_state[SAVED] = {**present(), **values}
     return values
 
 
@@ -131,7 +170,7 @@ def _draw(name: str, earlier: Mapping[str, Any]) -> Any:
     """One widget; a threshold that the rounding does not use is None."""
     key = _key(name)
     if key not in st.session_state:
-        value = _saved()[name]
+        value = present()[name]
         st.session_state[key] = first_value(name, value)
     off = (name == "rounding_threshold" and earlier["rounding"] != "threshold") or (
         name in ("n_subsets", "subset_size") and earlier["pairwise"]
@@ -192,7 +231,8 @@ def _step(name: str, config: type[BaseModel]) -> float:
     return config.model_fields[name].default or 0.01
 
 
-def _saved() -> dict[str, Any]:
+def present() -> dict[str, Any]:
+    """The knobs as they stand on the Estimate page, not checked."""
     return st.session_state.get(SAVED) or defaults()
 
 

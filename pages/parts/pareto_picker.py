@@ -13,7 +13,7 @@ from gradtag_core.runs.study_record import StudyRecord
 from pages.parts.errors import shown_errors
 from pages.parts.pareto_records import place_of
 from pages.parts.progress import follow_run
-from pages.parts.run_picker import run_label
+from pages.parts.run_picker import run_labels
 from pages.parts.state import choose_run, current_run, store
 
 AXES: Mapping[Axis, str] = {"flops": "FLOPs", "seconds": "seconds", "gpu_hours": "GPU-hours"}
@@ -40,7 +40,7 @@ def pick_study() -> RunRow | None:
         return None
     choose_run(row.id, "study")  # one at work, where none has finished yet
     st.session_state["study_picker"] = row.id
-    names = {each.id: run_label(each) for each in rows}
+    names = run_labels(rows, row.id)
     st.selectbox("Study", list(names), format_func=names.__getitem__, key="study_picker", on_change=_picked)
     return row
 

@@ -1,6 +1,8 @@
 """Which run and which metric a page shows."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -24,11 +26,8 @@ def pick_run() -> tuple[RunRow, RunRecord]:
         st.page_link("pages/estimate.py", label="Estimate affinities", icon=":material/play_circle:")
         st.stop()
     st.session_state["run_picker"] = row.id
-    names = {each.id: run_label(each) for each in rows}
-    st.selectbox(
-        "Run", list(names), format_func=lambda run_id: names[run_id], key="run_picker",
-        on_change=_picked,
-    )  # fmt: skip
+    names = run_labels(rows, row.id)
+    st.selectbox("Run", list(names), format_func=names.__getitem__, key="run_picker", on_change=_picked)
     if row.state != "done":
         follow_run(row)
     record = record_of(row)
@@ -41,6 +40,16 @@ def pick_run() -> tuple[RunRow, RunRecord]:
 def _picked() -> None:
     choose_run(st.session_state["run_picker"])
     forget_k()
+
+
+def run_labels(rows: Sequence[RunRow], *shown: str) -> dict[str, str]:
+    """A label for each run that is not archived or is `shown` anyway, by id.
+
+    No two are alike, since widgets tell options apart by their labels.
+    """
+    labels = {row.id: run_label(row) for row in rows if not row.archived or row.id in shown}
+    times = Counter(labels.values())
+    return {run_id: f"{label} · {run_id}" if times[label] > 1 else label for run_id, label in labels.items()}
 
 
 def run_label(row: RunRow) -> str:

@@ -74,9 +74,10 @@ def test_without_a_run_the_page_says_what_to_do(open_page):
     assert "There is no finished run yet" in page.info[0].value
 
 
-def test_without_truth_the_page_says_how_to_get_it_and_leads_there(open_page, make_run):
+def test_without_truth_the_page_says_how_to_get_it_and_leads_there(make_run, app):
     make_run()
-    page = open_page("affinity")
+    app.query_params["order"] = "by name"  # what is bound to a widget must not keep one on the page
+    page = app.run().switch_page("pages/affinity.py").run()
     assert not any("Row Spearman" in frame.value for frame in page.dataframe)
     assert page.segmented_control(key="map").options == ["Estimate", "Uncertainty"]
     assert "--truth 36" in page.code[0].value

@@ -115,4 +115,54 @@ def test_a_launched_run_stays_in_sight_while_knobs_change(page, store, monkeypat
     assert page.get("progress")
     store.request_cancel(row.id)
     page.run()
-    assert [button.label for button in page.button] == ["Launch", "Resume"]
+    assert [button.label for button in page.button] == ["Reset", "Launch", "Resume"]
+
+
+def stages(page):
+    return page.dataframe[1].value
+
+
+def test_each_stage_says_how_many_of_its_units_are_kept(page, store):
+    from gradtag_core.runs.kept import plan_units
+    from gradtag_core.runs.start import load_plan
+
+    widget(page, "n_inits").set_value(2).run()
+    assert dict(zip(stages(page)["Stage"], stages(page)["Kept"], strict=True)) == {
+        "Training base models": "0 of 2",
+        "Projecting gradients": "0 of 2",
+        "Estimating subsets": "0 of 2",
+        "Training small models": "0 of 137",
+        "Training the groups": "unknown",
+    }
+    units = plan_units(load_plan(make_config(None, n_inits=2))).stages
+    for unit in (*units["train"], units["featurize"][0]):
+        path = store.cache.path(unit.folder, unit.key, unit.suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    page.run()
+    assert list(stages(page)["Kept"])[:3] == ["all 2", "1 of 2", "0 of 2"]
+    assert stages(page)["Work left"].iloc[0] == "none"
+    assert any("Without what is kept it would be" in text.value for text in page.caption)
+    widget(page, "base_epochs").set_value(7).run()
+    assert list(stages(page)["Kept"])[:3] == ["0 of 2"] * 3
+
+
+def test_what_differs_from_the_preset_is_one_line_with_a_way_back(page):
+    def line():
+        return next((text.value for text in page.caption if "differ" in text.value), "")
+
+    page.segmented_control(key="preset").set_value("quick").run()
+    assert not line()
+    assert any(
+        "It sets Projected dimension (d) 100, Subset size (α) 4" in text.value for text in page.caption
+    )
+    widget(page, "proj_dim").set_value(64).run()
+    assert line() == "1 knob differs from “quick”: Projected dimension (d) 64 (was 100)."
+    widget(page, "pairwise").set_value(True).run()
+    widget(page, "seed").set_value(5).run()  # no preset says which
+    assert line().startswith("2 knobs differ from “quick”: ") and "Pairs only on (was off)" in line()
+    page.button(key="reset_knobs").click().run()
+    assert not line() and not page.exception
+    assert page.segmented_control(key="preset").value == "quick"
+    assert (widget(page, "proj_dim").value, widget(page, "pairwise").value) == (100, False)
+    assert widget(page, "seed").value == 5

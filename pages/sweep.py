@@ -1,0 +1,49 @@
+"""Sweep: one or two knobs over a grid, and what they do to the result beyond noise."""
+
+import streamlit as st
+
+from pages.parts.heading import heading
+from pages.parts.navigation import show
+from pages.parts.sweep_cell import pick_cell, show_cell
+from pages.parts.sweep_launch import show_launcher
+from pages.parts.sweep_picker import follow_sweeps, pick_measure, pick_sweep
+from pages.parts.sweep_records import sweep_of
+from pages.parts.sweep_table import show_failed, show_table
+from pages.parts.sweep_view import show_answer, show_surface
+
+ABOUT = (
+    "A sweep runs one configuration with one or two knobs varied over a grid. Cells share what they have in common, so "
+    "that a grid costs far less than as many runs."
+)
+EMPTY = (
+    "There are no sweeps yet. A sweep answers which knob matters, and whether a difference is more than noise: vary "
+    "the projected dimension and the initialisations to see what they buy, or the seed to see how far results scatter. "
+    "The form below begins with an example."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    heading("Sweep")
+    st.markdown(ABOUT)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        row = pick_sweep()
+    follow_sweeps(row)
+    record = None if row is None else sweep_of(row)
+    if row is not None and record is not None and record.results:
+        with right:
+            measure = pick_measure(record)
+        show_answer(record, measure)
+        show_surface(row, record, measure)
+        show_cell(row, record, pick_cell(record))
+        show_table(row, record)
+        show_failed(record)
+    elif row is not None:
+        st.info("This sweep has no results yet.")
+    else:
+        st.info(EMPTY)
+    show_launcher(is_first=row is None)
+
+
+show(main)
