@@ -30,6 +30,7 @@ PAPER = {  # table 1: the mean RSS of 100 subsets at a distance of 1 % to 10 %
 PAPER_DISTANCES = tuple(percent / 100 for percent in range(1, 11))
 # Upper ends of the table's bins.
 DISTANCES = (*PAPER_DISTANCES, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, float("inf"))
+LARGEST = 1e200  # of a stored number: sums of such are still numbers
 NEAR = 0.1  # the distance within which the paper finds 94 % of its fine-tuned models (remark 3.1)
 
 # What makes the paper call its approximation good; and of the change of the outputs three quarters, or half. That is
@@ -136,8 +137,25 @@ class LinearisationTable:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LinearisationTable:
-        rows = (FineTuned(**{**row, "subset": tuple(row["subset"])}) for row in values["rows"])
-        return cls(tuple(rows), Cost(**values["cost"]))
+        """The inverse of `to_json`; `InvalidInput` where something else was written."""
+        try:
+            rows = [FineTuned(**{**row, "subset": tuple(row["subset"])}) for row in values["rows"]]
+            cost = Cost(**values["cost"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidInput(
+                f"A stored table of fine-tuned models must be whole; found that {error}."
+            ) from error
+        numbers = [
+            cost.flops,
+            cost.seconds,
+            cost.peak_bytes,
+            *(number for row in rows for number in _numbers(row)),
+        ]
+        if not all(isinstance(number, int | float) and abs(number) <= LARGEST for number in numbers):
+            raise InvalidInput(
+                "A stored table of fine-tuned models must hold finite numbers; found something else."
+            )
+        return cls(tuple(rows), cost)
 
 
 def linearisation_error(
@@ -254,6 +272,10 @@ def _squares(tensors: Mapping[str, Tensor]) -> float:
 def _ratio(part: float, whole: float) -> float:
     """0 where there is nothing to miss."""
     return part / whole if whole else 0.0 if part == 0 else float("inf")
+
+
+def _numbers(row: FineTuned) -> list[int | float]:
+    return [*row.subset, row.epochs, row.learning_rate, row.complete, row.distance, row.rss, row.missed]
 
 
 def _mean(values: Sequence[float]) -> float:

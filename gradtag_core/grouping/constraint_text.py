@@ -7,6 +7,8 @@ from pathlib import Path
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.grouping.constraints import Pair
 
+MAX_BYTES = 2**20
+
 
 def parse_pairs(option: str, texts: Sequence[str], task_names: Sequence[str]) -> tuple[Pair, ...]:
     """Pairs of task names written "a,b"; a name may hold commas of its own where that leaves one reading."""
@@ -16,11 +18,19 @@ def parse_pairs(option: str, texts: Sequence[str], task_names: Sequence[str]) ->
 def read_task_costs(path: str | Path, task_names: Sequence[str]) -> tuple[float, ...]:
     """One cost per task from a CSV file with a task name and a number on each line, in any order."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"`{path}` cannot be read: {error}. Check the path.") from error
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise InvalidInput(
+                f"`{path}` must have at most {MAX_BYTES:,} bytes: a name and a number per task."
+            )
+        rows = list(csv.reader(Path(path).read_text(encoding="utf-8-sig").splitlines()))
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # a path with a null character is a ValueError
+        raise InvalidInput(
+            f"`{path}` cannot be read: {error}. Check the path, and that it is CSV."
+        ) from error
     costs: dict[str, float] = {}
-    for line, row in enumerate(csv.reader(text.splitlines()), start=1):
+    for line, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue

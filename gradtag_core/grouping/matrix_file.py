@@ -9,10 +9,12 @@ from typing import IO
 
 import numpy as np
 
+from gradtag_core.csv_text import escaped, unescaped
 from gradtag_core.errors import InvalidInput, quoted
 from gradtag_core.grouping.validation import LARGEST_AFFINITY, check_affinity, default_task_names, repeated
 
 MAX_TASKS = 2000
+MAX_BYTES = 256 * 2**20
 FIRST_LINE = 2**22  # characters: more than the names of all tasks that a table may have
 
 Line = tuple[int, list[str]]
@@ -22,8 +24,9 @@ def read_affinity_csv(path_or_buffer: str | Path | IO[bytes] | IO[str]) -> tuple
     """Read an (n, n) affinity matrix and its task names from CSV (UTF-8; comma, semicolon or tab).
 
     The first row and the first column name the tasks, in the same order, and the corner is not a number; a
-    file whose first cell is a number has no names and gets task_1, ..., task_n. Row = evaluated task. A
-    buffer is read from its start. Raises `InvalidInput` naming line and column, both counted from 1.
+    file whose first cell is a number has no names and gets task_1, ..., task_n. An apostrophe that `csv_text` put
+    before a name is taken off. Row = evaluated task. A buffer is read from its start. Raises `InvalidInput` naming line
+    and column, both counted from 1.
     """
     lines = _lines(_text(path_or_buffer))
     if not lines:
@@ -42,9 +45,9 @@ def write_affinity_csv(
     values, names = check_affinity(affinity, task_names)
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["task", *names])
+    writer.writerow(["task", *map(escaped, names)])
     for name, row in zip(names, values, strict=True):
-        writer.writerow([name, *(repr(float(value)) for value in row)])
+        writer.writerow([escaped(name), *(repr(float(value)) for value in row)])
     if isinstance(path_or_buffer, str | Path):
         Path(path_or_buffer).write_text(text.getvalue(), encoding="utf-8", newline="")
     else:
@@ -55,9 +58,15 @@ def _text(source: str | Path | IO[bytes] | IO[str]) -> str:
     """All of a file or buffer, decoded."""
     if isinstance(source, str | Path):
         try:
+            size = Path(source).stat().st_size
+            if size > MAX_BYTES:
+                raise InvalidInput(f"`{source}` must have at most {MAX_BYTES:,} bytes; found {size:,}.")
             content = Path(source).read_bytes()
-        except OSError as error:
-            raise InvalidInput(f"`{source}` cannot be read: {error.strerror}. Check the path.") from error
+        except InvalidInput:
+            raise
+        except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidInput(f"`{source}` cannot be read: {reason}. Check the path.") from error
     else:
         if source.seekable():
             source.seek(0)
@@ -84,6 +93,7 @@ def _lines(text: str) -> list[Line]:
             cells = [cell.strip() for cell in row]
             if any(cells):
                 lines.append((reader.line_num, cells))
+                _check_size(max(len(lines), len(cells)) - 1)  # for names
     except csv.Error as error:
         raise InvalidInput(f"Line {reader.line_num} of the CSV file is malformed: {error}.") from error
     return lines
@@ -91,7 +101,7 @@ def _lines(text: str) -> list[Line]:
 
 def _with_names(lines: list[Line]) -> tuple[np.ndarray, tuple[str, ...]]:
     header_line, header = lines[0]
-    names = tuple(header[1:])
+    names = tuple(map(unescaped, header[1:]))
     if not names:
         raise InvalidInput(
             f"Line {header_line} must name the tasks after its first cell; found only `{header[0]}`."
@@ -104,7 +114,7 @@ def _with_names(lines: list[Line]) -> tuple[np.ndarray, tuple[str, ...]]:
     body = lines[1:]
     values = _table(body, len(names), skipped=1)
     for (line, cells), name in zip(body, names, strict=True):
-        if cells[0] != name:
+        if unescaped(cells[0]) != name:
             raise InvalidInput(
                 f"Line {line}, column 1: the rows must name the tasks in the order of the columns; expected "
                 f"`{name}`, found `{cells[0]}`."

@@ -11,6 +11,7 @@ Status = Literal["optimal", "solved", "solved_inaccurate", "failed", "count_miss
 
 OPTIMAL_GAP = 1e-4
 SAME_DENSITY = 1e-9
+LARGEST = 1e200  # of a stored number: differences of such are still numbers
 
 
 def first_appearance(labels: np.ndarray) -> np.ndarray:
@@ -92,7 +93,8 @@ class Grouping:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Grouping":
-        """The inverse of `to_json`; raises `InvalidInput` when a field without a default is missing."""
+        """The inverse of `to_json`; raises `InvalidInput` when a field without a default is missing or one cannot be
+        what was written."""
         names = [field.name for field in fields(cls)]
         missing = [
             field.name for field in fields(cls) if field.name not in values and field.default is MISSING
@@ -103,4 +105,28 @@ class Grouping:
             raise InvalidInput(
                 f"`status` must be one of {quoted(get_args(Status), 99)}; found {values['status']!r}."
             )
-        return cls(**{name: values[name] for name in names if name in values})
+        found = {name: values[name] for name in names if name in values}
+        wrong = [name for name, value in found.items() if not _could_be(name, value)]
+        if wrong:
+            raise InvalidInput(
+                f"A stored grouping must hold a group number per task, names, texts and finite numbers; found others "
+                f"in {quoted(wrong, 99)}."
+            )
+        return cls(**found)
+
+
+def _could_be(name: str, value: Any) -> bool:
+    """Whether `to_json` could have written this value of a field."""
+    if name in ("labels", "task_names"):
+        fits = _is_group_number if name == "labels" else lambda item: isinstance(item, str)
+        return isinstance(value, list) and len(value) > 0 and all(map(fits, value))
+    if name in ("status", "solver", "rounding", "method"):
+        return isinstance(value, str)
+    if name == "n_groups_asked":
+        return value is None or _is_group_number(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return is_number or (value is None and name in ("threshold", "penalty"))
+
+
+def _is_group_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31

@@ -133,8 +133,16 @@ class MethodResult:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MethodResult:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; `InvalidInput` for what it did not give."""
+        try:
+            return cls._from_json(values)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InvalidInput(
+                f"A stored result of a method must be as it was written; found that {error!r}."
+            ) from error
 
+    @classmethod
+    def _from_json(cls, values: Mapping[str, Any]) -> MethodResult:
         def array(name: str) -> np.ndarray | None:
             return None if values[name] is None else np.array(values[name])
 

@@ -1,14 +1,15 @@
 """The images that a pretrained model wants, from its settings."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.models.pretrained import Pretrained
+from gradtag_core.models.pretrained import Pretrained, read_settings
 
 USUAL_SIZE = 224
+MAX_CHANNELS, MAX_SIDE = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,35 @@ class ImageFormat:
         """For images of `found_channels`; `InvalidInput` where the model wants others. One may stand for any."""
         config = pretrained.config
         path = pretrained.folder / "preprocessor_config.json"
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        channels = int(config.get("num_channels", 3))
+        settings = read_settings(path) if path.is_file() else {}
+        try:
+            channels = _checked(config.get("num_channels", 3), MAX_CHANNELS)
+            size = config.get("image_size") or settings.get("crop_size") or settings.get("size") or USUAL_SIZE
+            height, width = (_checked(side, MAX_SIDE) for side in _height_and_width(size))
+            mean, deviation = (
+                _per_channel(settings.get(name), usual, channels)
+                for name, usual in (("image_mean", 0.5), ("image_std", 0.5))
+            )
+            if not all(map(isfinite, (*mean, *deviation))) or min(deviation) <= 0:
+                raise ValueError("its shades are not finite, or do not deviate")
+        except (TypeError, ValueError, LookupError, OverflowError) as error:
+            raise InvalidInput(
+                f"`pretrained`: the channels, sizes and shades of the images of `{pretrained.name}` must be numbers "
+                f"within reason; found that {error}."
+            ) from error
         if found_channels not in (1, channels):
             raise InvalidInput(
                 f"`pretrained` must read images of as many channels as the data set's, {found_channels}; "
                 f"`{pretrained.name}` reads {channels}."
             )
-        size = config.get("image_size") or settings.get("crop_size") or settings.get("size") or USUAL_SIZE
-        mean, deviation = (
-            _per_channel(settings.get(name), usual, channels)
-            for name, usual in (("image_mean", 0.5), ("image_std", 0.5))
-        )
-        return cls(channels, _height_and_width(size), mean, deviation)
+        return cls(channels, (height, width), mean, deviation)
+
+
+def _checked(value: Any, most: int) -> int:
+    """A number of channels or pixels; more than `most` would be allocated for every image."""
+    if not 1 <= int(value) <= most:
+        raise ValueError(f"{int(value):.3g} is not from 1 to {most:,}")
+    return int(value)
 
 
 def _per_channel(found: Sequence[float] | float | None, usual: float, channels: int) -> tuple[float, ...]:

@@ -38,6 +38,7 @@ FACTS = (
 )
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+MAX_SETTINGS_BYTES = 16 * 2**20
 HUB_SECONDS = 10  # to wait for an answer
 # Weights that this project puts nothing into: heads and poolers of a model that was made for another purpose.
 UNUSED = ("pooler", "classifier", "lm_head", "predictions", "cls_classifier", "distillation_classifier")
@@ -54,7 +55,7 @@ class Pretrained:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Its `config.json`."""
-        return _read_json(self.folder / CONFIG)
+        return read_settings(self.folder / CONFIG)
 
     @property
     def model_type(self) -> str:
@@ -134,7 +135,7 @@ def _described(name: str, folder: Path) -> Pretrained:
             f"`pretrained` must be a folder with a `{CONFIG}`, as the transformers library saves it; `{folder}` has "
             "none."
         )
-    if not _read_json(folder / CONFIG).get("model_type"):
+    if not read_settings(folder / CONFIG).get("model_type"):
         raise InvalidInput(
             f"`pretrained` must be a model of the transformers library, whose `{CONFIG}` names its `model_type`; that "
             f"in `{folder}` does not."
@@ -160,8 +161,13 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if not (folder / WEIGHTS_INDEX).is_file():
         return []
-    parts = _read_json(folder / WEIGHTS_INDEX).get("weight_map", {}).values()
-    return [folder / Path(part).name for part in sorted(set(parts))]
+    parts = read_settings(folder / WEIGHTS_INDEX).get("weight_map")
+    names = (
+        {Path(part).name for part in parts.values() if isinstance(part, str)}
+        if isinstance(parts, dict)
+        else set()
+    )
+    return [folder / name for name in sorted(names) if name.endswith(".safetensors")]
 
 
 @lru_cache(maxsize=64)
@@ -171,10 +177,18 @@ def _hash(path: Path, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model; `InvalidInput` where there is none."""
     try:
+        size = path.stat().st_size
+        if size > MAX_SETTINGS_BYTES:
+            raise InvalidInput(
+                f"`pretrained`: `{path}` must have at most {MAX_SETTINGS_BYTES:,} bytes; found {size:,}."
+            )
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except InvalidInput:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"`pretrained`: `{path}` must hold JSON; it cannot be read ({type(error).__name__})."
         ) from error

@@ -59,8 +59,17 @@ def _positions(pretrained: Pretrained, unlimited: int) -> int:
     found = pretrained.config.get("max_position_embeddings")
     if not isinstance(found, int) or found < 1:
         return unlimited
-    offset = pretrained.model_type in OFFSET_POSITIONS
-    return found - (int(pretrained.config.get("pad_token_id") or 1) + 1 if offset else 0)
+    padding = pretrained.config.get("pad_token_id") or 1
+    n_positions = (
+        found - (padding + 1 if pretrained.model_type in OFFSET_POSITIONS else 0)
+        if isinstance(padding, int)
+        else 0
+    )
+    if n_positions < 1:
+        raise InvalidInput(
+            f"`pretrained`: `{pretrained.name}` must have positions for its texts; its settings leave none."
+        )
+    return n_positions
 
 
 _MEAN_TOKENS: dict[tuple[str, str, int], int] = {}

@@ -215,7 +215,15 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except FileNotFoundError as error:
         raise StoreError(f"`{path}` is missing. Run again what writes it, or restore a copy.") from error
-    except (ValueError, TypeError, KeyError, RecursionError, OSError, SafetensorError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        OSError,
+        SafetensorError,
+    ) as error:
         if isinstance(error, OSError) and error.errno is not None:  # pyarrow reports damage without a number
             raise refused(path, error, "read") from error
         raise DamagedFile(

@@ -19,6 +19,7 @@ from gradtag_core.tasks.table_file import read_table
 ADJACENCY = ("adj_matrix", "network")
 LABELS = ("labels", "group")
 FEATURES = ("attr_matrix", "features", "attributes")
+MAX_LABELS = 100_000  # columns of a label matrix
 MAX_FEATURE_CELLS = 2**27  # 1 GB of float64
 NODE = "node"  # the column of ids in a table of features
 
@@ -117,6 +118,10 @@ def read_label_matrix(path: Path | str, named: bool = False) -> tuple[list[np.nd
     """The rows that carry each label (column), and the number of rows, of a 0/1 matrix as `read_matrix` reads it."""
     path = Path(path)
     matrix = read_matrix(path, LABELS, named=named)
+    if sides(matrix)[1] > MAX_LABELS:
+        raise InvalidInput(
+            f"`{path.name}` must have at most {MAX_LABELS:,} labels (columns); found {sides(matrix)[1]:,}."
+        )
     wrong = np.flatnonzero(matrix.data != 1)
     if len(wrong):
         row = int(np.searchsorted(matrix.indptr, wrong[0], side="right"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from gradtag_core.errors import InvalidInput, quoted
+from gradtag_core.tasks.array_file import read_npy, read_npz
 from gradtag_core.tasks.mat_file import check_compressed, mat_variables
 from gradtag_core.tasks.snap import UNREADABLE
 
@@ -78,7 +79,7 @@ def sides(matrix: "csr_array") -> tuple[int, int]:
 def _from_npy(path: Path, names: tuple[str, ...], named: bool, max_bytes: int) -> "csr_array":
     if named:
         _name_of(path, names, (), named)
-    return _as_csr(path, np.load(path, allow_pickle=False))
+    return _as_csr(path, read_npy(path))
 
 
 def _from_npz(path: Path, names: tuple[str, ...], named: bool, max_bytes: int) -> "csr_array":
@@ -96,8 +97,7 @@ def _from_npz(path: Path, names: tuple[str, ...], named: bool, max_bytes: int) -
     else:
         wanted = (_name_of(path, names, tuple(sizes), named),)
     _check_bytes(path, sum(sizes[name] for name in wanted), max_bytes)
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name.rpartition(".")[2]: archive[name] for name in wanted}
+    arrays = {name.rpartition(".")[2]: array for name, array in read_npz(path, wanted).items()}
     if len(wanted) == 1:
         return _as_csr(path, *arrays.values())
     written = str(arrays["format"].item(), "ascii") if arrays.get("format") is not None else "csr"

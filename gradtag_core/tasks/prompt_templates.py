@@ -14,6 +14,9 @@ from gradtag_core.tasks.table_file import MAX_NAME, shown
 from gradtag_core.tasks.yaml_nodes import MAX_BYTES, line_of, mapping, read_nodes, scalar
 
 MAX_ANSWER = 100  # characters
+# Placeholders, words, marks and texts: Jinja takes seconds for what 256 KB can hold of them, and Python's compiler ends
+# the process at conditions nested too deeply.
+MAX_TOKENS_OF_PROMPT, MAX_TOKENS_OF_FILE = 2_000, 20_000
 BAR = "|||"  # PromptSource's, between a prompt and its target, and between answers
 OWN_KEYS = ("name", "prompt", "choices")
 PUBLIC_KEYS = ("name", "jinja", "answer_choices")
@@ -102,10 +105,10 @@ def read_templates(
 
 
 def _of_file(path: Path, max_bytes: int) -> Iterator[PromptTemplate]:
-    root = read_nodes(path, max_bytes)
+    root, budget = read_nodes(path, max_bytes), _Budget()
     if isinstance(root, yaml.SequenceNode) and root.value:
         for node in root.value:
-            yield _own(path, node)
+            yield _own(path, node, budget)
         return
     entries = mapping(path, root) if isinstance(root, yaml.MappingNode) else {}
     templates = mapping(path, entries["templates"]) if "templates" in entries else {}
@@ -122,10 +125,27 @@ def _of_file(path: Path, max_bytes: int) -> Iterator[PromptTemplate]:
             "templates in the form of `sample_data/instructions/README.md`, which states the order."
         )
     for node in templates.values():
-        yield _public(path, node, reversed_labels=POSITIVE_NUMBER[data_set] == 0)
+        yield _public(path, node, budget, reversed_labels=POSITIVE_NUMBER[data_set] == 0)
 
 
-def _own(path: Path, node: yaml.Node) -> PromptTemplate:
+class _Budget:
+    """What the templates of a file may still hold."""
+
+    def __init__(self) -> None:
+        self.n_tokens = MAX_TOKENS_OF_FILE
+
+    def spend(self, place: str, source: str) -> None:
+        n_left = max(0, self.n_tokens - MAX_TOKENS_OF_PROMPT)
+        for _ in ENVIRONMENT.lex(source):
+            self.n_tokens -= 1
+            if self.n_tokens < n_left or self.n_tokens < 0:
+                raise InvalidInput(
+                    f"{place}: a text may hold at most {MAX_TOKENS_OF_PROMPT:,} placeholders, words and marks between "
+                    f"braces, and those of a file {MAX_TOKENS_OF_FILE:,}; found more."
+                )
+
+
+def _own(path: Path, node: yaml.Node, budget: _Budget) -> PromptTemplate:
     entries = mapping(path, node)
     name, place = _named(path, node, entries, OWN_KEYS)
     unknown = [key for key in entries if key not in OWN_KEYS]
@@ -137,11 +157,11 @@ def _own(path: Path, node: yaml.Node) -> PromptTemplate:
     ):
         raise InvalidInput(f"{place}: `choices` must be a list of two answers, such as [no, yes].")
     choices = _two_answers(place, [answer.value for answer in answers.value])
-    prompt, fields = _compiled(place, scalar(path, entries, "prompt"), choices)
+    prompt, fields = _compiled(place, scalar(path, entries, "prompt"), choices, budget)
     return PromptTemplate(name, choices, place, prompt, fields)
 
 
-def _public(path: Path, node: yaml.Node, *, reversed_labels: bool) -> PromptTemplate:
+def _public(path: Path, node: yaml.Node, budget: _Budget, *, reversed_labels: bool) -> PromptTemplate:
     entries = mapping(path, node)
     name, place = _named(path, node, entries, PUBLIC_KEYS)
     answers = _two_answers(place, scalar(path, entries, "answer_choices").split(BAR))
@@ -150,8 +170,8 @@ def _public(path: Path, node: yaml.Node, *, reversed_labels: bool) -> PromptTemp
         raise InvalidInput(
             f"{place}: `jinja` must hold `{BAR}` once, between prompt and target; found it {len(parts) - 1} times."
         )
-    prompt, fields = _compiled(place, parts[0], answers)
-    target, more = _compiled(place, parts[1], answers)
+    prompt, fields = _compiled(place, parts[0], answers, budget)
+    target, more = _compiled(place, parts[1], answers, budget)
     if not more <= {"label"} or [_answer(place, target, label) for label in (0, 1)] != [*answers]:
         raise InvalidInput(f"{place}: the part after `{BAR}` must be `{{{{answer_choices[label]}}}}`.")
     choices = (answers[1], answers[0]) if reversed_labels else answers
@@ -180,9 +200,12 @@ def _two_answers(place: str, found: Sequence[str]) -> tuple[str, str]:
     return answers[0], answers[1]
 
 
-def _compiled(place: str, source: str, answers: tuple[str, str]) -> tuple[Template, frozenset[str]]:
+def _compiled(
+    place: str, source: str, answers: tuple[str, str], budget: _Budget
+) -> tuple[Template, frozenset[str]]:
     """A part of a template, ready to render, and the placeholders in it but `answer_choices`."""
     try:
+        budget.spend(place, source)
         tree = ENVIRONMENT.parse(source)
         for node in tree.find_all(nodes.Node):
             _require_simple(place, node)

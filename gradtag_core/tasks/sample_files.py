@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gradtag_core.errors import InvalidInput, quoted
+from gradtag_core.tasks.array_file import read_npz
 from gradtag_core.tasks.name_tokens import hashed_tokens
 from gradtag_core.tasks.propagation import propagate
 from gradtag_core.tasks.scaling import standardise
@@ -26,9 +27,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
         with path.open("rb") as file:
             if not zipfile.is_zipfile(file):
                 raise zipfile.BadZipFile("it is not an archive")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return tuple(archive[name] for name in names)
+            return tuple(read_npz(file, names).values())
     except FileNotFoundError as error:
         raise InvalidInput(
             f"The sample file `{path}` is missing; install the project again, or build the file as "

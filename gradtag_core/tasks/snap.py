@@ -1,21 +1,26 @@
 """Readers of SNAP's edge lists and communities, and of ego networks kept as sparse matrices."""
 
 import gzip
+import io
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from tokenize import TokenError
 
 import numpy as np
 
 from gradtag_core.errors import InvalidInput
+from gradtag_core.tasks.array_file import read_npz
 from gradtag_core.tasks.mat_file import check_compressed
 
 MAX_BYTES = 256 * 2**20
 MAX_LINE_BYTES = 16 * 2**20
+MAX_RATIO = 25  # of text to the gzip file that holds it; lists of numbers shrink to a quarter
+ALWAYS_UNPACKED = 2 * 2**20  # bytes of text that a gzip file may hold whatever its size
 MAX_DIGITS = 18  # every such number fits 64 bits
 GZIP = b"\x1f\x8b"
 NOT_TEXT = {
@@ -63,27 +68,45 @@ def read_communities(path: Path | str, nodes: np.ndarray, *, max_bytes: int = MA
     names the line. Returns int64 arrays of ascending ids, in the order of the file.
     """
     path = Path(path)
-    nodes = np.unique(nodes)
+    if (
+        nodes.ndim > 1 or (np.diff(nodes) <= 0).any()
+    ):  # seconds are saved where millions of ids are in order already
+        nodes = np.unique(nodes)
     if not len(nodes):
         raise InvalidInput("`nodes` must hold at least one node id; found none.")
-    communities = []
+    ids, lengths, lines = array("q"), array("q"), array("q")
     for line, numbers in _rows(path, max_bytes):
-        members, counts = np.unique(np.array(numbers, dtype=np.int64), return_counts=True)
-        if (counts > 1).any():
-            twice = members[counts.argmax()]
-            raise _wrong(
-                path, line, "a community must name each member once", f"found {twice} more than once"
-            )
-        # Not isin, which would sort all nodes again for each line.
-        places = np.searchsorted(nodes, members)
-        unknown = members[(places == len(nodes)) | (nodes.take(places, mode="clip") != members)]
-        if len(unknown):
-            found = f"found the unknown node {unknown[0]}"
-            raise _wrong(path, line, "a community must name nodes of the graph, which have edges", found)
-        communities.append(members)
-    if not communities:
+        ids.extend(numbers)
+        lengths.append(len(numbers))
+        lines.append(line)
+    if not lines:
         raise InvalidInput(f"`{path.name}` must list at least one community; found none.")
-    return communities
+    sizes = np.frombuffer(lengths, np.int64)
+    members, community = np.frombuffer(ids, np.int64), np.repeat(np.arange(len(sizes)), sizes)
+    members = members[np.lexsort((members, community))]
+    _require_members(path, members, community, nodes, lines)
+    ends = np.cumsum(sizes).tolist()
+    return [members[start:end] for start, end in pairwise([0, *ends])]
+
+
+def _require_members(
+    path: Path, members: np.ndarray, community: np.ndarray, nodes: np.ndarray, lines: Sequence[int]
+) -> None:
+    """Each member, sorted within its community, must stand there once and be one of the ascending `nodes`."""
+    places = np.searchsorted(nodes, members)
+    unknown = (places == len(nodes)) | (nodes.take(places, mode="clip") != members)
+    again = np.append(False, (members[1:] == members[:-1]) & (community[1:] == community[:-1]))
+    wrong = np.flatnonzero(unknown | again)
+    if not len(wrong):
+        return
+    line = lines[community[wrong[0]]]
+    own = wrong[community[wrong] == community[wrong[0]]]
+    twice = own[again[own]]
+    if len(twice):
+        found = f"found {members[twice[0]]} more than once"
+        raise _wrong(path, line, "a community must name each member once", found)
+    found = f"found the unknown node {members[own[0]]}"
+    raise _wrong(path, line, "a community must name nodes of the graph, which have edges", found)
 
 
 def read_ego_network(path: Path | str, *, max_bytes: int = MAX_BYTES) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -175,7 +198,8 @@ def _lines(path: Path, max_bytes: int) -> Iterator[tuple[int, bytes]]:
         with ExitStack() as stack:
             stream = stack.enter_context(path.open("rb"))
             if stream.peek(2).startswith(GZIP):
-                stream = stack.enter_context(gzip.GzipFile(fileobj=stream))
+                unpacked = stack.enter_context(gzip.GzipFile(fileobj=stream))
+                stream = stack.enter_context(io.BufferedReader(unpacked))  # its lines come faster
             head = stream.peek(8)
             for magic, kind in NOT_TEXT.items():
                 if head.startswith(magic):
@@ -184,16 +208,30 @@ def _lines(path: Path, max_bytes: int) -> Iterator[tuple[int, bytes]]:
                     )
             if head.startswith(BYTE_ORDER_MARK):
                 stream.read(len(BYTE_ORDER_MARK))
-            line = 0
+            line = n_bytes = 0
+            most = max(ALWAYS_UNPACKED, MAX_RATIO * size)
             while text := stream.readline(MAX_LINE_BYTES + 1):
                 line += 1
                 if len(text) > MAX_LINE_BYTES:
                     found = "found a longer one"
                     raise _wrong(path, line, f"a line must have at most {MAX_LINE_BYTES:,} bytes", found)
+                n_bytes += len(text)
+                if n_bytes > most:  # never of plain text
+                    raise InvalidInput(
+                        f"`{path.name}` must not unpack to more than {MAX_RATIO} times its {size:,} bytes; found that "
+                        f"it does by line {line}. Give the file unpacked."
+                    )
                 yield line, text
     except FileNotFoundError as error:
         raise InvalidInput(f"`{path}` must be a file; there is none.") from error
-    except (OSError, EOFError, zlib.error) as error:
+    except InvalidInput:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        zlib.error,
+    ) as error:  # a path with a null character is a ValueError
         raise InvalidInput(f"`{path.name}` must be a readable file; found that {error}.") from error
 
 
@@ -210,14 +248,13 @@ def _csr_entries(
             n_bytes = sum(archive.getinfo(f"{part}.npy").file_size for own in parts for part in own)
         if n_bytes > max_bytes:
             raise _too_large(path, f"{n_bytes:,} bytes", max_bytes)
-        with np.load(path, allow_pickle=False) as arrays:
-            for data, indices, indptr, shape in ((arrays[part] for part in own) for own in parts):
-                n_rows, n_columns = map(int, shape)
-                matrix = csr_array((data, indices, indptr), shape=(n_rows, n_columns))
-                check_compressed(matrix)
-                matrix.sum_duplicates()
-                row, column = matrix.nonzero()
-                found.append((row.astype(np.int64), column.astype(np.int64), (n_rows, n_columns)))
+        for data, indices, indptr, shape in (read_npz(path, own).values() for own in parts):
+            n_rows, n_columns = map(int, shape)
+            matrix = csr_array((data, indices, indptr), shape=(n_rows, n_columns))
+            check_compressed(matrix)
+            matrix.sum_duplicates()
+            row, column = matrix.nonzero()
+            found.append((row.astype(np.int64), column.astype(np.int64), (n_rows, n_columns)))
     except FileNotFoundError as error:
         raise InvalidInput(f"`{path}` must be a file; there is none.") from error
     except InvalidInput:

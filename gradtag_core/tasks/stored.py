@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gradtag_core.config import ModelKind
 from gradtag_core.errors import InvalidInput, StoreError
+from gradtag_core.tasks.array_file import read_npz
 from gradtag_core.tasks.matrix_files import BROKEN
 from gradtag_core.tasks.suite import SplitRule, TaskKind, TaskSuite
 
@@ -176,9 +177,7 @@ def _checked_arrays(path: Path, checksum: str, dtypes: Mapping[str, type]) -> di
         with zipfile.ZipFile(file) as archive:
             if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
                 raise ValueError("its arrays are larger than the file")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(file)
     if not arrays.keys() <= dtypes.keys() or any(
         array.dtype != dtypes[name] for name, array in arrays.items()
     ):

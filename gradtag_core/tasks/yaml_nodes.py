@@ -9,12 +9,16 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.tasks.table_file import decoded, shown
 
 MAX_BYTES = 256 * 2**10
+MAX_NODES = 20_000  # of a file: entries and names; they cost far more time than their bytes
+MAX_LEVELS = 20
 # Those of PromptSource, which mark nothing but mappings.
 TAGS = frozenset({None, "!", "!Template", "!TemplateMetadata"})
 
 
 class _Loader(yaml.BaseLoader):
     """Of other loaders, some read `no` as a truth value, and some run what a tag says."""
+
+    n_nodes = level = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()
@@ -25,7 +29,17 @@ class _Loader(yaml.BaseLoader):
             raise yaml.MarkedYAMLError(
                 None, None, f"the tag {shown(str(tag))} is not known", event.start_mark
             )
-        return super().compose_node(parent, index)
+        self.n_nodes += 1
+        if self.n_nodes > MAX_NODES:
+            problem = f"it has more than {MAX_NODES:,} names and entries"
+            raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)
+        self.level += 1
+        if self.level > MAX_LEVELS:
+            raise RecursionError
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.level -= 1
 
 
 def read_nodes(path: Path, max_bytes: int = MAX_BYTES) -> yaml.Node | None:
@@ -41,6 +55,8 @@ def read_nodes(path: Path, max_bytes: int = MAX_BYTES) -> yaml.Node | None:
             f"`{path.name}`, line {line + 1}: the file must be YAML; found that {_plain(problem)}. Text that holds "
             "a colon or braces must stand in quotes, or below a `|`."
         ) from error
+    except (ValueError, OverflowError) as error:  # the scanner's own: a version or a character too large
+        raise InvalidInput(f"`{path.name}` must be YAML; found that {_plain(str(error))}.") from error
     except RecursionError as error:
         raise InvalidInput(f"`{path.name}` must be YAML of a few levels; found too many.") from error
 

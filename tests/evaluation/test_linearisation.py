@@ -267,3 +267,17 @@ def test_the_verdict_is_about_models_trained_as_long_as_for_real(rss, missed, tr
 def test_it_reads_back_from_json():
     table = table_of(row(0.01), row(0.2, complete=True))
     assert LinearisationTable.from_json(json.loads(json.dumps(table.to_json()))) == table
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rows": None}, "must be whole"), ({"rows": [{}]}, "must be whole"),
+        ({"cost": {"flops": 1, "x": 2}}, "must be whole"),
+        ({"rows": [3]}, "must be whole"), ({"cost": {"flops": [[1]]}}, "finite numbers"),
+        ({"cost": {"flops": 10**400}}, "finite numbers"),
+    ],
+)  # fmt: skip
+def test_a_stored_table_with_what_was_never_written(change, message):
+    with pytest.raises(InvalidInput, match=message):
+        LinearisationTable.from_json({"rows": [], "cost": {}, **change})

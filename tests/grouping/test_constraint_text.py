@@ -48,3 +48,15 @@ def test_costs_that_cannot_be_read(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InvalidInput, match=message):
         read_task_costs(path, NAMES)
+
+
+@pytest.mark.parametrize("content", ["a," + "1" * 200_000, "a,1\n" * 300_000, "\0"])
+def test_a_file_of_costs_that_is_none(tmp_path, content):
+    (tmp_path / "costs.csv").write_text(content)
+    with pytest.raises(InvalidInput, match=r"costs\.csv"):
+        read_task_costs(tmp_path / "costs.csv", ("a", "b"))
+
+
+def test_a_path_of_costs_that_is_none():
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_task_costs("a\0b", ("a",))

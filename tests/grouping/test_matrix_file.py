@@ -138,3 +138,18 @@ def test_written_to_a_file_and_by_another_writer(tmp_path):
     assert read_affinity_csv(str(path))[0].tolist() == VALUES
     with pytest.raises(InvalidInput, match="must be square"):
         write_affinity_csv(path, np.ones((2, 3)))
+
+
+def test_what_is_far_too_large_is_not_read_whole(tmp_path, monkeypatch):
+    for text in ("1\n" * 50_000, "task,a\na," + "1," * 50_000):
+        with pytest.raises(InvalidInput, match=f"at most {MAX_TASKS} tasks"):
+            read_affinity_csv(io.StringIO(text))
+    monkeypatch.setattr("gradtag_core.grouping.matrix_file.MAX_BYTES", 3)
+    (tmp_path / "t.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(InvalidInput, match="must have at most 3 bytes; found 8"):
+        read_affinity_csv(tmp_path / "t.csv")
+
+
+def test_what_is_no_path_is_named():
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_affinity_csv("a\0b")

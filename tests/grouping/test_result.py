@@ -70,3 +70,18 @@ def test_a_stored_grouping_with_a_missing_or_wrong_field():
         Grouping.from_json({**stored, "status": "fine"})
     with pytest.raises(InvalidInput, match="`labels` must have one entry per task, 4; found 3"):
         Grouping.from_json({**stored, "labels": [0, 1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("labels", [0, 1, 0, "x"]), ("labels", [0, 1, 0, 2**63]), ("labels", [[0], 1, 0, 2]), ("labels", 3),
+        ("labels", []),
+        ("task_names", ["a", "b", "c", None]), ("density", "1"), ("density", 10**400), ("upper_bound", None),
+        ("solver", 1),
+        ("random_density", float("nan")), ("seconds", True), ("n_groups_asked", 1.5), ("threshold", [1]),
+    ],
+)  # fmt: skip
+def test_a_stored_grouping_with_a_value_that_was_never_written(field, value):
+    with pytest.raises(InvalidInput, match=f"found others in `{field}`"):
+        Grouping.from_json({**grouping().to_json(), field: value})

@@ -135,3 +135,14 @@ def test_an_architecture_for_another_suite_is_refused(setting):
 def test_listing_the_methods_needs_no_torch():
     code = "import sys, gradtag_core.methods.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cost": 3}, {"validation": "x"}, {"groups": 1}, {"choices": None}, {"validation": [[10**400]]}],
+)
+def test_a_stored_result_that_was_changed_is_told(setting, change):
+    stored = run_method("naive_mtl", setting).to_json()
+    for values in ({**stored, **change}, {}):
+        with pytest.raises(InvalidInput, match="must be as it was written"):
+            MethodResult.from_json(values)

@@ -46,3 +46,22 @@ def test_sizes(tmp_path, image_size, settings, expected):
 def test_channels_that_do_not_fit(tmp_path):
     with pytest.raises(InvalidInput, match=r"as many channels as the data set's, 2; `vit` reads 3"):
         ImageFormat.of(locate(save_model("vit", tmp_path / "vit")), 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ({"num_channels": 10**9}, "{}"), ({"num_channels": "x"}, "{}"), ({"image_size": 10**9}, "{}"),
+        ({"image_size": [[]]}, "{}"),
+        ({"image_size": {"height": None}}, "{}"), ({}, '{"image_mean": [[1]]}'), ({}, '{"image_mean": []}'),
+        ({}, '{"image_std": 0}'),
+        ({}, '{"image_mean": NaN}'), ({}, "["), ({}, "[]"), ({}, "[" * 100_000), ({}, "\x00"),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense(tmp_path, config, settings):
+    save_model("vit", tmp_path)
+    found = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(found | config))
+    (tmp_path / "preprocessor_config.json").write_text(settings)
+    with pytest.raises(InvalidInput, match="`pretrained`"):
+        ImageFormat.of(locate(str(tmp_path)), 3)

@@ -69,7 +69,7 @@ def test_folders_that_hold_no_model(bert, tmp_path):
         locate(str(bert))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"hidden_size": 3}', "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"hidden_size": 3}', "\x00", "[" * 100_000])
 def test_settings_that_cannot_be_read(bert, content):
     (bert / "config.json").write_text(content)
     with pytest.raises(InvalidInput, match="`pretrained`"):

@@ -338,3 +338,11 @@ def test_only_old_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> Non
 def test_written_json_is_strict(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", (1, "\u2028", 1e300))
     assert json.loads((tmp_path / "a.json").read_bytes()) == [1, "\u2028", 1e300]
+
+
+def test_a_number_type_that_numpy_has_not_is_damage(tmp_path: Path) -> None:
+    header = json.dumps({"x": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(DamagedFile, match="damaged or was cut short"):
+        read_arrays(path)

@@ -187,3 +187,10 @@ def test_labels_are_columns_and_rows_their_carriers(files: Path) -> None:
     members, n_rows = read_label_matrix(files / "labels.npy")
     assert n_rows == N_NODES
     assert [own.tolist() for own in members] == [[0, 1, 2, 3], [4], list(range(8, 16)), list(range(2, 9))]
+
+
+def test_a_label_matrix_of_too_many_columns_is_refused(tmp_path: Path) -> None:
+    labels = csr_array((np.ones(3), ([0, 1, 2], [0, 0, 0])), shape=(3, 200_000))
+    save_npz(tmp_path / "labels.npz", labels)
+    with pytest.raises(InvalidInput, match="at most 100,000 labels \\(columns\\); found 200,000"):
+        read_label_matrix(tmp_path / "labels.npz")

@@ -175,7 +175,7 @@ def test_a_broken_file_is_one_sentence(write: Write, content: str, message: str)
         ("{{ 'a' < 1 }}", "must be a Jinja template; found that"),
         ("{{ -'a' }}", "must be a Jinja template; found that"),
         ("{{ " + "9" * 5000 + " }}", "must be a Jinja template; found that"),
-        ("{{ " + "(" * 3000, "must be a Jinja template; found that"),
+        ("{{ " + "(" * 1500, "must be a Jinja template; found that"),
         ("{% if text1 %}" * 150 + "{% endif %}" * 150, "must be a Jinja template; found that"),
         ("{{ '\\ud800' }}", r"must be printable; found the character '\\ud800'"),
         ("{% if text1 == 'z' %}{{ '\\0' }}{% endif %}", r"must be printable; found the character '\\x00'"),
@@ -243,3 +243,22 @@ def test_no_content_crashes_the_reader(write: Write, content: bytes) -> None:
         read_templates(write(content))
     except InvalidInput as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["{{text1}}{{text2}}" * 14_000, "{% if text1 %}a" + "{% elif text2 %}b" * 13_000 + "{% endif %}",
+    "{{text1" + "<1" * 90_000 + "}}"],
+)  # fmt: skip
+def test_no_template_takes_seconds_or_ends_the_compiler(write: Write, prompt: str) -> None:
+    path = write(f"- name: one\n  choices: [no, yes]\n  prompt: '{prompt}'\n")
+    with pytest.raises(InvalidInput, match="at most 2,000 placeholders, words and marks"):
+        read_templates(path)
+
+
+def test_all_templates_of_a_file_share_a_limit(write: Write) -> None:
+    one = "{name}\n  choices: [no, yes]\n  prompt: '{prompt}'\n"
+    texts = [one.format(name=f"- name: {number}", prompt="{{text1}} " * 450) for number in range(15)]
+    assert len(read_templates(write("".join(texts[:10])))) == 10
+    with pytest.raises(InvalidInput, match=r"template `1\d`: .* and those of a file 20,000; found more"):
+        read_templates(write("".join(texts)))

@@ -237,7 +237,7 @@ def test_an_ego_network_is_read_without_its_pickled_parts(write: Write) -> None:
         (ego(PATH_OF_THREE, CIRCLES, **{"labels.shape": np.array([3])}), "npz archive"),
         (
             ego(PATH_OF_THREE, CIRCLES, **{"labels.data": np.array([None] * 4)}),
-            "Object arrays cannot be loaded",
+            "an array holds objects, which are pickled",
         ),
         (saved(edges=NODES), "npz archive .* `adj_matrix` and `labels`"),
         (b"1\t2\n", "npz archive"),
@@ -260,3 +260,33 @@ def test_an_ego_network_has_a_size_limit(write: Write) -> None:
 def test_ego_facebook_has_its_known_size(name: str, n_edges: int, n_circles: int) -> None:
     edges, circles = read_ego_network(EGO_FACEBOOK / f"{name}.npz")
     assert (len(edges), len(circles)) == (n_edges, n_circles)
+
+
+def test_a_little_file_that_unpacks_to_far_more_is_cut_off(write: Write) -> None:
+    bomb = gzip.compress(b"1 2\n" * 1_000_000)
+    with pytest.raises(
+        InvalidInput,
+        match=r"must not unpack to more than 25 times its .* bytes; found that it does by line 5",
+    ):
+        read_edges(write(bomb))
+    usual = "".join(f"{node}\t{node + 1}\n" for node in range(300_000)).encode()
+    assert len(usual) > 2 * 2**20 and len(read_edges(write(gzip.compress(usual, 1)))) == 300_000
+
+
+def test_what_is_no_path_is_named() -> None:
+    with pytest.raises(InvalidInput, match="must be a readable file"):
+        read_edges("a\0b")
+
+
+def test_the_first_line_that_is_wrong_is_named(write: Write) -> None:
+    for text, message in (
+        ("0 1\n2 9 2\n7 7\n", "line 2: .* found 2 more than once"),
+        ("0 1\n2 9\n2 2\n", "line 2: .* found the unknown node 9"),
+        ("0 1\n\n", None),
+    ):
+        path = write(text.encode())
+        if message is None:
+            assert [own.tolist() for own in read_communities(path, np.arange(4))] == [[0, 1]]
+            continue
+        with pytest.raises(InvalidInput, match=message):
+            read_communities(path, np.arange(4))

@@ -209,7 +209,7 @@ TEXTS = {
     [
         (
             savez(**(GOOD | {"order": np.array([print] * 120, dtype=object)})),
-            "Object arrays cannot be loaded",
+            "an array holds objects, which are pickled",
         ),
         (savez(**(GOOD | {"inputs": np.zeros((120, 6))})), r"inputs \(float64\)"),
         (savez(**GOOD, other=np.zeros(3)), "other"),

@@ -60,6 +60,10 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] 
         (b"PK\x03\x04", "must be YAML text in UTF-8; found a zip archive"),
         (b"\x80\x04.", "found a pickle, which is never read"),
         ("[" * 50_000, "must be YAML of a few levels"),
+        ("[" * 25 + "]" * 25, "must be YAML of a few levels"),
+        ("- a\n" * 30_000, "line 20000: .* it has more than 20,000 names and entries"),
+        ("%YAML 1." + "1" * 5000 + "\n--- a", "must be YAML; found that Exceeds the limit"),
+        ('"\\Uffffffff"', "must be YAML; found that"),
         ("x" * (MAX_BYTES + 1), "must have at most 262,144 bytes; found 262,145"),
     ],
 )  # fmt: skip
