@@ -140,7 +140,7 @@ def json_changed(rng: random.Random, content: bytes) -> bytes:
     if choice == 0 and key != "":
         del holder[key]
     elif choice == 1 and isinstance(holder, list):
-        holder[key:key] = [holder[key]] * rng.choice((1, 2, 300))
+        holder[int(key) : int(key)] = [holder[int(key)]] * rng.choice((1, 2, 300))
     elif choice == 2 and isinstance(holder, dict):
         holder[rng.choice((*TOKENS, *holder))] = holder[key]
     elif choice == 3:

@@ -8,6 +8,7 @@ from pages.parts.data_add import draw_form
 from pages.parts.data_draft import SAVED
 from pages.parts.data_remove import remove_button
 from pages.parts.data_suite import choose_suite, pick_suite, show_suite
+from pages.parts.heading import heading
 from pages.parts.navigation import show
 
 KNOW, ADD = "Data sets", "Add your own"
@@ -15,7 +16,7 @@ KNOW, ADD = "Data sets", "Add your own"
 
 def main() -> None:
     """Draw the page."""
-    st.title("Data")
+    heading("Data")
     saved = st.session_state.pop(SAVED, None)
     if saved:
         st.session_state["view"] = KNOW

@@ -1,6 +1,7 @@
 """Groups: which tasks to train in one model, for a run or for a matrix of one's own."""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from gradtag_core.config import METRIC_TITLES
@@ -9,6 +10,7 @@ from gradtag_core.figures.gains import group_gains
 from pages.parts.charts import draw
 from pages.parts.groups_upload import kept_matrix, matrix_of, pick_file
 from pages.parts.groups_view import Affinities, forget_k, show_groups
+from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.results import affinity_of
 from pages.parts.run_picker import pick_metric, pick_run
@@ -20,7 +22,7 @@ RUN, FILE = "a run", "a CSV file"
 
 def main() -> None:
     """Draw the page."""
-    st.title("Groups")
+    heading("Groups")
     source = st.segmented_control(
         "Affinities from",
         (RUN, FILE),
@@ -82,6 +84,7 @@ def of_run() -> None:
         figure, key="group_gains", alt="Test score of each task by its group's model and by one model for all.",
         caption="Each line leads from one model for all tasks (ring) to the model of the task's group (dot). Orange: "
         "the group helps; blue: it hurts. One seed: small differences are noise.",
+        table=lambda: pd.DataFrame({"task": affinity.task_names, "in_groups": grouped, "all_together": together}),
     )  # fmt: skip
 
 

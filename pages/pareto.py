@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.pareto_launch import show_launcher
 from pages.parts.pareto_picker import View, follow_studies, pick_axis, pick_metric, pick_study
@@ -18,7 +19,7 @@ ABOUT = (
 
 def main() -> None:
     """Draw the page."""
-    st.title("Error against computation")
+    heading("Error against computation")
     st.markdown(ABOUT)
     left, middle, right = st.columns([3, 2, 2], gap="medium")
     with left:

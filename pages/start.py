@@ -6,6 +6,7 @@ from gradtag_core.config import make_config
 from gradtag_core.runs.row import OPEN, RunRow
 from gradtag_core.tasks.registry import suite_infos
 from pages.parts.errors import shown_errors
+from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.progress import follow_run
 from pages.parts.quantities import seconds_text
@@ -14,7 +15,7 @@ from pages.parts.state import current_run, open_runs, start_run, store
 
 def main() -> None:
     """Draw the page."""
-    st.title("Which tasks should be learned together?")
+    heading("Which tasks should be learned together?")
     st.markdown(
         "Training tasks together helps some and hurts others. This app estimates from gradients how much each task "
         "gains from each other one, without training every combination, and groups the tasks that help each other."

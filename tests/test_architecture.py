@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "progress", "cost", "config", "study_config"),
+    ("errors", "progress", "cost", "csv_text", "config", "study_config", "sweep_config"),
     ("tasks", "models"),
     ("training",),
     ("gradients",),

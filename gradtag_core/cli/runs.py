@@ -90,7 +90,9 @@ def runs(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
     else:
-        lines = [(row.id, row.name, _state(row), f"{row.fraction:.0%}", f"{row.seconds:.0f} s") for row in rows]
+        lines = [
+            (row.id, row.name, _state(row), f"{row.fraction:.0%}", f"{row.seconds:.0f} s") for row in rows
+        ]
         print_table(("Run", "Name", "State", "Done", "Time"), lines)
 
 

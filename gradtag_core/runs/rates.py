@@ -45,7 +45,9 @@ def newest_rates(
     teaches nothing.
     """
     rates: dict[str, float] = {}
-    for row in sorted(store.list(kind), key=lambda row: row.pid is None):  # no process of this store made those
+    for row in sorted(
+        store.list(kind), key=lambda row: row.pid is None
+    ):  # no process of this store made those
         if row.state != "done" or not is_alike(row):
             continue
         try:

@@ -90,7 +90,11 @@ def read_communities(path: Path | str, nodes: np.ndarray, *, max_bytes: int = MA
 
 
 def _require_members(
-    path: Path, members: np.ndarray, community: np.ndarray, nodes: np.ndarray, lines: Sequence[int]
+    path: Path,
+    members: np.ndarray,
+    community: np.ndarray,
+    nodes: np.ndarray,
+    lines: np.ndarray | Sequence[int],
 ) -> None:
     """Each member, sorted within its community, must stand there once and be one of the ascending `nodes`."""
     places = np.searchsorted(nodes, members)
@@ -99,7 +103,7 @@ def _require_members(
     wrong = np.flatnonzero(unknown | again)
     if not len(wrong):
         return
-    line = lines[community[wrong[0]]]
+    line = lines[int(community[wrong[0]])]
     own = wrong[community[wrong] == community[wrong[0]]]
     twice = own[again[own]]
     if len(twice):

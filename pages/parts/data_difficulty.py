@@ -42,4 +42,5 @@ def show_difficulty(suite: TaskSuite, key: str) -> None:
         alt=f"Score of a linear probe on each of the {suite.n_tasks} tasks, beside that of a constant answer.",
         caption=f"{found.description}, fitted on training and scored on validation examples. A bar runs "
         "from the score of a constant answer to that of the probe.",
+        table=found.table,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from gradtag_core.figures.task_facts import cooccurrence_heatmap, overlap_heatma
 from gradtag_core.tasks.suite import TaskSuite
 from pages.parts.charts import draw
 from pages.parts.data_difficulty import show_difficulty
+from pages.parts.downloads import matrix_table
 from pages.parts.errors import shown_errors
 from pages.parts.state import theme
 
@@ -104,11 +105,12 @@ def _show_together(facts: TaskFacts) -> None:
             overlap_heatmap(facts, theme=theme()), key="overlap",
             alt="Share of the smaller task's training examples that two tasks have in common.",
             caption="Orange: two tasks share too few training examples for gradients to tell how they relate "
-            "(arXiv 2604.07848).",
+            "(arXiv 2604.07848).", table=lambda: matrix_table(facts.overlap, facts.task_names),
         )  # fmt: skip
     with right:
         draw(
             cooccurrence_heatmap(facts, theme=theme()), key="cooccurrence",
             alt="Of the positives of each task, the share that is positive in each other one.",
             caption="Of the positives of the row's task, the share that the column's task has too.",
+            table=lambda: matrix_table(facts.cooccurrence, facts.task_names),
         )  # fmt: skip

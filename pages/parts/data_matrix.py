@@ -4,6 +4,7 @@ import streamlit as st
 
 from gradtag_core.figures.heatmap import affinity_heatmap
 from pages.parts.charts import draw
+from pages.parts.downloads import matrix_table
 from pages.parts.groups_upload import matrix_of, pick_file
 from pages.parts.state import theme
 
@@ -26,4 +27,5 @@ def draw_matrix() -> None:
     draw(
         figure, key="own_affinities", alt=f"Affinities of {matrix.n_tasks} tasks, as uploaded.",
         caption="Row = evaluated task, column = co-task; higher is better.",
+        table=lambda: matrix_table(matrix.values, matrix.task_names),
     )  # fmt: skip

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from gradtag_core.csv_text import csv_text
+
 ROWS = 48
 NODES = 40
 PROMPTS = """\
@@ -45,7 +47,7 @@ def table_template() -> pd.DataFrame:
 
 
 def table_csv() -> str:
-    return table_template().to_csv(index=False)
+    return csv_text(table_template(), index=False)
 
 
 def table_parquet() -> bytes:
@@ -72,7 +74,7 @@ def text_csv() -> str:
                 "about_fish": int(food == "fish"),
             }
         )
-    return pd.DataFrame(rows).to_csv(index=False)
+    return csv_text(pd.DataFrame(rows), index=False)
 
 
 def edges_txt() -> str:
@@ -89,7 +91,7 @@ def communities_txt() -> str:
 def features_csv() -> str:
     generator = np.random.default_rng(0)
     age, score = generator.integers(1, 90, NODES), generator.normal(size=NODES).round(3)
-    return pd.DataFrame({"node": range(NODES), "age": age, "score": score}).to_csv(index=False)
+    return csv_text(pd.DataFrame({"node": range(NODES), "age": age, "score": score}), index=False)
 
 
 def pairs_csv() -> str:
@@ -105,7 +107,7 @@ def pairs_csv() -> str:
         for place in ("kitchen", "garden")
         for was, label in (("was", "entailment"), ("was never", "not_entailment"))
     ]
-    return pd.DataFrame(rows).to_csv(index=False)
+    return csv_text(pd.DataFrame(rows), index=False)
 
 
 def template_button(label: str, data: str | bytes, name: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from gradtag_core.csv_text import csv_text
 from gradtag_core.grouping.result import Grouping
 
 
@@ -30,7 +31,7 @@ def groups_csv(grouping: Grouping, stability: np.ndarray | None) -> str:
     columns: dict[str, Any] = {"task": grouping.task_names, "group": grouping.labels + 1}
     if stability is not None:
         columns["stability"] = stability
-    return pd.DataFrame(columns).to_csv(index=False)
+    return csv_text(pd.DataFrame(columns), index=False)
 
 
 def groups_json(grouping: Grouping, stability: np.ndarray | None) -> str:

@@ -91,6 +91,7 @@ def _show_found(found: Sweep | AffinitySweep, with_stability: bool) -> None:
         draw(
             sweep_curves(rows, found.suggested, theme=theme()), key="sweep_curves",
             alt="Gap and " + ("stability" if with_stability else "lead") + " for each number of groups.",
+            table=lambda: pd.DataFrame(rows),
         )  # fmt: skip
     titles: dict[str, str] = {
         "n_groups": "k", "density": "Density", "gap": "Gap", "agreement": "Stability", "standard_error": "± s.e.",
@@ -117,7 +118,3 @@ def _show_found(found: Sweep | AffinitySweep, with_stability: bool) -> None:
             column_config=help_texts,
             alt="What each number of groups brings.",
         )
-        st.download_button(
-            "Numbers of groups (CSV)", lambda: table.to_csv(index=False), "numbers-of-groups.csv", "text/csv",
-            key="sweep_csv", icon=":material/download:", on_click="ignore",
-        )  # fmt: skip

@@ -10,6 +10,7 @@ from gradtag_core.config import Metric
 from gradtag_core.figures.dendrogram import affinity_under_tree
 from gradtag_core.grouping.result import Grouping
 from pages.parts.charts import draw
+from pages.parts.downloads import matrix_table
 from pages.parts.errors import shown_errors
 from pages.parts.groups_compare import show_comparison
 from pages.parts.groups_controls import forget_k, pick_problem
@@ -118,4 +119,5 @@ def _show_map(matrix: Matrix, grouping: Grouping) -> None:
         caption="Row = evaluated task, column = co-task; frames are groups. Orange: the co-task raises the score "
         "above the task's own mean. The lower two branches of the tree meet, the more their tasks help each other "
         "(average linkage" + (", inside the groups first)." if grouped else ")."),
+        table=lambda: matrix_table(matrix.values, matrix.task_names),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from gradtag_core.figures.heatmap import affinity_heatmap
 from gradtag_core.figures.order import task_order
 from gradtag_core.runs.row import RunRow
 from pages.parts.charts import draw
+from pages.parts.downloads import matrix_table
 from pages.parts.quantities import plain, task_chips
 from pages.parts.results import affinity_of, record_of
 from pages.parts.state import theme
@@ -39,6 +40,7 @@ def show_result(row: RunRow) -> None:
             figure, key="newest_affinities", alt=f"Estimated affinity of the {affinity.n_tasks} tasks of {row.suite}.",
             caption="Row = evaluated task, column = co-task; frames are groups. Orange: training with the co-task "
             "raises the score above the task's own mean; blue: it lowers it.",
+            table=lambda: matrix_table(affinity.values, affinity.task_names),
         )  # fmt: skip
     with right:
         if grouping:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from gradtag_core.csv_text import csv_text
 from gradtag_core.evaluation.pareto import ERROR_TITLES, MethodRecord, paired_difference
 from gradtag_core.evaluation.pareto_axis import Axis, PricedMethod, cheapest_alike
 from gradtag_core.runs.row import RunRow
@@ -101,7 +102,7 @@ def _show_groups(row: RunRow, record: StudyRecord, best: PricedMethod) -> None:
     rows = group_rows(record, method)
     with st.container(horizontal=True):
         st.download_button(
-            "Groups (CSV)", lambda: pd.DataFrame(rows).to_csv(index=False), f"{row.id}-{method}-groups.csv",
+            "Groups (CSV)", lambda: csv_text(pd.DataFrame(rows), index=False), f"{row.id}-{method}-groups.csv",
             "text/csv", icon=":material/download:", on_click="ignore", key="groups_csv",
             help="One line per task of a group.",
         )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from gradtag_core.csv_text import csv_text
 from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import PricedMethod
 from gradtag_core.figures.pareto import narrow_style, pareto_figure
@@ -14,7 +15,7 @@ from gradtag_core.methods.protocol import find_method
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
 from pages.parts.pareto_picker import View
-from pages.parts.pareto_view import numbers_of_groups
+from pages.parts.pareto_view import method_rows, numbers_of_groups
 from pages.parts.quantities import PREFIXES, plain
 
 ROW, MOST_LINES = 35, 25  # pixels of a line of a table; lines without scrolling
@@ -78,7 +79,7 @@ def _downloads(row: RunRow, record: StudyRecord, view: View, methods: list[Price
 
     with st.container(horizontal=True):
         st.download_button(
-            "Methods (CSV)", lambda: pd.DataFrame(method_rows(record, methods)).to_csv(index=False), f"{name}.csv",
+            "Methods (CSV)", lambda: csv_text(pd.DataFrame(method_rows(record, methods)), index=False), f"{name}.csv",
             "text/csv", icon=":material/download:", on_click="ignore", key="methods_csv",
         )  # fmt: skip
         st.download_button(
@@ -88,25 +89,12 @@ def _downloads(row: RunRow, record: StudyRecord, view: View, methods: list[Price
         )  # fmt: skip
         st.download_button(
             "Plot (HTML)", page, f"{name}.html", "text/html", icon=":material/download:", on_click="ignore",
-            key="plot_html", help="One file that works offline. The camera above the plot saves it as SVG.",
+            key="plot_html", help="One file that works offline.",
         )  # fmt: skip
 
 
 def plain_title(row: RunRow) -> str:
     return row.name.replace("<", "&lt;")
-
-
-def method_rows(record: StudyRecord, methods: list[PricedMethod]) -> list[dict[str, Any]]:
-    """The records in full precision; `on_front` is that of the chosen axis."""
-    naive = record.summary.naive_flops
-    return [
-        {
-            **method.record.to_json(),
-            "on_front": method.on_front,
-            "naive_trainings": method.record.flops / naive if naive else None,
-        }
-        for method in methods
-    ]
 
 
 def _with_groups(record: StudyRecord, methods: list[PricedMethod]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from gradtag_core.config import METRIC_TITLES, METRICS
+from gradtag_core.csv_text import csv_text
 from gradtag_core.figures.task_differences import task_differences
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
@@ -29,6 +30,7 @@ def show_tasks(row: RunRow, view: View) -> None:
         scores = mean_scores(record, view)
         others = [method.record for method in view.priced(record) if method.record.method != NAIVE]
         names = record.summary.task_names
+        table = pd.DataFrame(scores, index=pd.Index(list(names), name="task"))
         if others:
             figure = task_differences(
                 np.stack([scores[each.method] for each in others]), scores[NAIVE],
@@ -39,10 +41,10 @@ def show_tasks(row: RunRow, view: View) -> None:
                 alt=f"Test score of {len(names)} tasks by {len(others)} methods less that by naive multitask training.",
                 caption=f"Test split, {METRIC_TITLES[view.metric]}, mean over seeds, higher is better. Orange: "
                 "better than naive multitask; blue: worse. The cheapest method comes first.",
+                table=lambda: table.filter([each.method for each in others]).sub(table[NAIVE], axis=0),
             )  # fmt: skip
-        table = pd.DataFrame(scores, index=list(names))
         st.download_button(
-            "Scores by task (CSV)", lambda: table.to_csv(index_label="task"), f"{row.id}-{view.metric}-tasks.csv",
+            "Scores by task (CSV)", lambda: csv_text(table), f"{row.id}-{view.metric}-tasks.csv",
             "text/csv", icon=":material/download:", on_click="ignore", key="tasks_csv",
         )  # fmt: skip
 

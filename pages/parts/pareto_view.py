@@ -1,5 +1,8 @@
 """The plot, the budget slider, and what the budget buys, in words; only this part answers to the slider."""
 
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
 from gradtag_core.evaluation.pareto import ERROR_TITLES
@@ -77,8 +80,21 @@ def _show_plot(
             figure, key="pareto",
             alt=f"Error of {len(methods)} methods against what each computes. On the front, the cheapest first: "
             f"{front}. Within the budget: {best.record.title}.",
-            caption=CAPTION,
+            caption=CAPTION, table=lambda: pd.DataFrame(method_rows(record, methods)),
         )  # fmt: skip
+
+
+def method_rows(record: StudyRecord, methods: list[PricedMethod]) -> list[dict[str, Any]]:
+    """The records in full precision; `on_front` is that of the chosen axis."""
+    naive = record.summary.naive_flops
+    return [
+        {
+            **method.record.to_json(),
+            "on_front": method.on_front,
+            "naive_trainings": method.record.flops / naive if naive else None,
+        }
+        for method in methods
+    ]
 
 
 def numbers_of_groups(record: StudyRecord) -> dict[str, int | None]:

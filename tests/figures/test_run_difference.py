@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,10 @@ from gradtag_core.evaluation.affinity_difference import affinity_difference
 from gradtag_core.figures.accuracy import MOST_MARKERS
 from gradtag_core.figures.run_difference import LONGEST_NAME, difference_scatter, short_name
 from gradtag_core.figures.theme import template
+
+
+def drawn(*args, **options) -> Any:
+    return difference_scatter(*args, **options)
 
 
 def difference(n_tasks, names=None):
@@ -22,7 +28,7 @@ def difference(n_tasks, names=None):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_pair_is_a_point_and_clear_ones_stand_apart(theme):
     found = difference(6, ("<script>", "b", "c", "d", "e", "f"))
-    figure = difference_scatter(found, "A: <b>one</b>", "B", theme=theme)
+    figure = drawn(found, "A: <b>one</b>", "B", theme=theme)
     near, far = figure.data
     assert (len(near.x), len(far.x)) == (30 - found.n_clear, found.n_clear)
     assert near.marker.symbol != far.marker.symbol  # not by colour alone
@@ -33,12 +39,12 @@ def test_every_pair_is_a_point_and_clear_ones_stand_apart(theme):
 
 def test_many_pairs_are_counted_in_bins():
     n_tasks = int(MOST_MARKERS**0.5) + 5
-    assert [trace.type for trace in difference_scatter(difference(n_tasks), "A", "B").data] == ["histogram2d"]
+    assert [trace.type for trace in drawn(difference(n_tasks), "A", "B").data] == ["histogram2d"]
 
 
 def test_runs_that_share_nothing_make_an_empty_figure():
     found = difference(1)
-    assert sum(len(trace.x) for trace in difference_scatter(found, "A", "B").data) == 0
+    assert sum(len(trace.x) for trace in drawn(found, "A", "B").data) == 0
 
 
 def test_names_are_cut_and_never_markup():

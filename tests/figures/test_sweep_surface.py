@@ -13,6 +13,14 @@ ROWS, COLUMNS = Knob("Dimension (d)", ("50", "100")), Knob("Initialisations (M)"
 VALUES = np.array([0.1, 0.2, 0.3, 0.4, np.nan, 0.35])
 
 
+def surface(*args, **options) -> Any:
+    return sweep_surface(*args, **options)
+
+
+def line_of(*args, **options) -> Any:
+    return sweep_line(*args, **options)
+
+
 def layout(figure) -> Any:
     return figure.layout
 
@@ -26,7 +34,7 @@ def cells(**change):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_map_has_a_cell_for_each_pair_of_values_with_its_number(theme):
-    figure = sweep_surface(ROWS, COLUMNS, cells(), theme=theme)
+    figure = surface(ROWS, COLUMNS, cells(), theme=theme)
     (heat,) = figure.data
     np.testing.assert_array_equal(heat.z, VALUES.reshape(2, 3))
     assert (list(heat.y), list(heat.x)) == (["50", "100"], ["1", "2", "3"])
@@ -43,15 +51,15 @@ def test_the_map_has_a_cell_for_each_pair_of_values_with_its_number(theme):
 
 
 def test_noise_is_not_stretched_over_the_whole_scale():
-    quiet = sweep_surface(ROWS, COLUMNS, cells(errors=np.full(6, 0.001))).data[0]
-    noisy = sweep_surface(ROWS, COLUMNS, cells(errors=np.full(6, 0.5))).data[0]
+    quiet = surface(ROWS, COLUMNS, cells(errors=np.full(6, 0.001))).data[0]
+    noisy = surface(ROWS, COLUMNS, cells(errors=np.full(6, 0.5))).data[0]
     assert (quiet.zmin, quiet.zmax) == pytest.approx((0.1, 0.4))
     assert noisy.zmax - noisy.zmin == pytest.approx(2.0)
-    same = sweep_surface(ROWS, COLUMNS, cells(values=np.full(6, 0.3), errors=np.full(6, np.nan))).data[0]
+    same = surface(ROWS, COLUMNS, cells(values=np.full(6, 0.3), errors=np.full(6, np.nan))).data[0]
     assert same.zmin < 0.3 < same.zmax
-    signed = sweep_surface(ROWS, COLUMNS, cells(signed=True)).data[0]
+    signed = surface(ROWS, COLUMNS, cells(signed=True)).data[0]
     assert signed.zmin == -signed.zmax == pytest.approx(-0.4)
-    sweep_surface(ROWS, COLUMNS, cells(values=np.full(6, np.nan), best=None, alike=()))
+    surface(ROWS, COLUMNS, cells(values=np.full(6, np.nan), best=None, alike=()))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -68,23 +76,23 @@ def test_numbers_stand_out_from_every_colour(theme, name):
 
 def test_the_line_has_error_bars_and_marks_the_best():
     knob = Knob("d", ("1", "2", "4", "8", "16", "32"))
-    (line,) = sweep_line(knob, cells()).data
+    (line,) = line_of(knob, cells()).data
     assert list(line.x) == list(knob.values) and line.error_y.array[0] == 0.1
     assert list(line.marker.symbol) == ["circle-open"] * 3 + ["star", "circle-open", "circle"]
-    (plain,) = sweep_line(knob, cells(best=None, alike=())).data
+    (plain,) = line_of(knob, cells(best=None, alike=())).data
     assert set(plain.marker.symbol) == {"circle"}
-    wide = layout(sweep_line(knob, cells(errors=np.full(6, 1.0)))).yaxis.range
+    wide = layout(line_of(knob, cells(errors=np.full(6, 1.0)))).yaxis.range
     assert wide[1] - wide[0] >= 4
 
 
 def test_titles_are_no_markup():
-    figure = sweep_surface(Knob("<b>d", ("<i>", "2")), COLUMNS, cells(title="<script>"))
+    figure = surface(Knob("<b>d", ("<i>", "2")), COLUMNS, cells(title="<script>"))
     assert layout(figure).yaxis.title.text == "&lt;b&gt;d" and figure.data[0].y[0] == "&lt;i&gt;"
     assert figure.data[0].colorbar.title.text == "&lt;script&gt;"
 
 
 def test_every_cell_needs_its_entries():
     with pytest.raises(InvalidInput, match="`texts` must have one entry per cell, 6; found 1"):
-        sweep_surface(ROWS, COLUMNS, cells(texts=["x"]))
+        surface(ROWS, COLUMNS, cells(texts=["x"]))
     with pytest.raises(InvalidInput, match="`values` must have one entry per cell, 2; found 6"):
-        sweep_line(ROWS, cells())
+        line_of(ROWS, cells())

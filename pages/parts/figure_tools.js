@@ -1,0 +1,133 @@
+// What a figure can do beyond st.plotly_chart: it tells which cell of a heatmap was picked, and saves itself.
+// It finds its chart when something happens, since Streamlit may draw the chart later, again or anew.
+
+const earlier = new WeakMap(); // this function runs again with every new data, theme or callback
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  earlier.get(parentElement)?.abort();
+  const life = new AbortController();
+  earlier.set(parentElement, life);
+  const find = (selector) => parentElement.querySelector(selector);
+  const chart = () => document.querySelector(`.${data.chart} .js-plotly-plot`);
+  const background = () => getComputedStyle(parentElement).getPropertyValue("--st-background-color").trim();
+
+  for (const format of ["png", "svg"])
+    find(`.figure-tools-${format}`).onclick = () => save(chart(), format, data.name, background());
+  const keys = find(".figure-tools-keys");
+  keys.hidden = !data.cells;
+  if (data.cells) {
+    const pick = (row, column) => setTriggerValue("cell", [row, column]);
+    onCellClick(chart, pick, life.signal);
+    onCellKeys(chart, pick, keys, find(".figure-tools-cell"), life.signal);
+  }
+  return () => life.abort();
+}
+
+// ---- clicks
+
+function onCellClick(chart, pick, signal) {
+  let attached;
+  const clicked = ({ points }) => {
+    const cell = points.find((point) => point.fullData.type === "heatmap");
+    if (cell) pick(...cell.pointNumber);
+  };
+  const detach = () => attached?.removeListener?.("plotly_click", clicked);
+  // Redrawing may replace the chart or drop its listeners, and every click begins with this event.
+  const attach = ({ target }) => {
+    const plot = chart();
+    if (!plot?.on || !plot.contains(target)) return;
+    detach();
+    attached = plot;
+    plot.on("plotly_click", clicked);
+  };
+  document.addEventListener("pointerdown", attach, { capture: true, signal });
+  signal.addEventListener("abort", detach);
+}
+
+// ---- keys
+
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+function onCellKeys(chart, pick, button, announcement, signal) {
+  const at = [0, 0];
+  const mark = document.createElement("div");
+  Object.assign(mark.style, {
+    position: "absolute", pointerEvents: "none", boxSizing: "border-box",
+    outline: "2px solid #fff", border: "2px solid #000",
+  });
+  const hide = () => {
+    mark.remove();
+    announcement.textContent = "";
+  };
+  const show = () => {
+    const plot = chart();
+    const map = plot && heatmap(plot);
+    if (!map) return;
+    at[0] = Math.min(Math.max(at[0], 0), map.rows - 1);
+    at[1] = Math.min(Math.max(at[1], 0), map.columns - 1);
+    const { xaxis, yaxis } = plot._fullLayout;
+    place(mark, span(xaxis, map.x, at[1]), span(yaxis, map.y, at[0]));
+    plot.append(mark);
+    announcement.textContent = words(map, at);
+  };
+  const act = (event) => {
+    if (event.key === "Escape") return hide();
+    if (event.key === "Enter" || event.key === " ") pick(...at);
+    else if (STEPS[event.key]) at.forEach((_, axis) => (at[axis] += STEPS[event.key][axis]));
+    else return;
+    event.preventDefault();
+    show();
+  };
+  button.addEventListener("focus", show, { signal });
+  button.addEventListener("blur", hide, { signal });
+  button.addEventListener("keydown", act, { signal });
+  signal.addEventListener("abort", hide);
+}
+
+function heatmap(plot) {
+  const [drawn] = plot.calcdata.find(([first]) => first.trace.type === "heatmap") ?? [];
+  return drawn && { ...drawn, rows: drawn.z.length, columns: drawn.z[0].length };
+}
+
+function span(axis, edges, position) {
+  const ends = [edges[position], edges[position + 1]].map((edge) => axis._offset + axis.l2p(edge));
+  return [Math.min(...ends), Math.abs(ends[1] - ends[0])];
+}
+
+function place(mark, [left, width], [top, height]) {
+  const pixels = { left, top, width: Math.max(width, 6), height: Math.max(height, 6) };
+  for (const [side, size] of Object.entries(pixels)) mark.style[side] = `${size}px`;
+}
+
+function words({ trace, z }, [row, column]) {
+  const value = z[row][column];
+  const name = (labels, position) => plain(labels?.[position] ?? position + 1);
+  const number = Number.isFinite(value) ? Number(value).toPrecision(4) : "unknown";
+  return `${name(trace.y, row)} with ${name(trace.x, column)}: ${number}`;
+}
+
+// Labels are escaped for Plotly; a document of its own runs nothing.
+function plain(label) {
+  return new DOMParser().parseFromString(String(label), "text/html").body.textContent;
+}
+
+// ---- pictures
+
+// Plotly's own button is the only way to its exporter from outside its bundle. It copies the figure at once, so its
+// options and the background, which the figure leaves to the page, are there for that moment only.
+function save(plot, format, filename, background) {
+  const button = plot?._fullLayout?._modeBar?.buttons.flat().find(({ name }) => name === "toImage");
+  if (!button) return;
+  const options = plot._context.toImageButtonOptions;
+  const { layout } = plot;
+  const had = layout.paper_bgcolor;
+  plot._context.toImageButtonOptions = { format, filename, scale: format === "png" ? 2 : 1 };
+  layout.paper_bgcolor = background;
+  try {
+    button.click(plot);
+  } finally {
+    plot._context.toImageButtonOptions = options;
+    if (had === undefined) delete layout.paper_bgcolor;
+    else layout.paper_bgcolor = had;
+  }
+}
