@@ -1,20 +1,27 @@
-"""How long a user waits: first page, quick preset from click to heatmap, another k, λ or budget and what-if changes.
+"""How long a user waits: first page, quick preset from click to heatmap, another k, λ or budget and what-if changes;
+then every page of a run of 100 tasks, a map of 500, and the report, beside what is asked for.
 
-`python -m benchmarks.app_speed [--json]`; needs a chromium.
+`python -m benchmarks.app_speed [--home DIR] [--only small|large] [--json]`; needs a chromium. `DIR` keeps the large
+runs, which take about three minutes to make, for the next call.
 """
 
 import argparse
 import io
 import json
 import re
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 from playwright.sync_api import FilePayload, Page, expect
 
 from benchmarks.browser import chromium, served_app
+from benchmarks.large_runs import large_runs
+from benchmarks.page_speed import INTERACTION, Record, huge_maps, interactions, pages, reports, wait
 from benchmarks.report import publish
 from gradtag_core.grouping.matrix_file import write_affinity_csv
 
@@ -84,7 +91,7 @@ def change_of_budget(page: Page, url: str) -> float:
     return median(waits)
 
 
-def uploaded_matrix(page: Page, url: str) -> list[dict[str, str | float]]:
+def uploaded_matrix(page: Page, url: str) -> Iterator[Record]:
     """Waits on a matrix of 100 tasks in 10 noisy groups of one's own."""
     _upload(page, f"{url}/groups?source=a+CSV+file&k={GROUPS}")
     waits = {
@@ -95,10 +102,8 @@ def uploaded_matrix(page: Page, url: str) -> list[dict[str, str | float]]:
     }
     _upload(page, f"{url}/groups?source=a+CSV+file&k={GROUPS}&rounding=threshold%2C+as+in+the+paper")
     waits["the next λ"] = _next_threshold(page)
-    return [
-        {"wait": f"{what} at {TASKS} tasks (median of {CHANGES})", "seconds": seconds}
-        for what, seconds in waits.items()
-    ]
+    for what, seconds in waits.items():
+        yield wait(f"{what} at {TASKS} tasks (median of {CHANGES})", seconds, INTERACTION)
 
 
 def _upload(page: Page, address: str) -> None:
@@ -164,27 +169,48 @@ def _next_threshold(page: Page) -> float:
     return median(waits)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+def small_runs() -> Iterator[Record]:
+    """Waits on a fresh server with the runs that ship with the project."""
     with served_app() as url, chromium() as browser:
         page = browser.new_page()
-        records = [{"wait": "first page of a server that has just started", "seconds": first_page(page, url)}]
+        yield wait("first page of a server that has just started", first_page(page, url))
         time.sleep(WARM_UP)
-        records.append(
-            {"wait": "quick preset on yeast, from click to heatmap", "seconds": quick_preset(page)}
+        yield wait("quick preset on yeast, from click to heatmap", quick_preset(page))
+        yield wait(f"the next k at 30 tasks (median of {CHANGES})", change_of_k(page, url), INTERACTION)
+        yield wait(
+            f"the next budget of a study (median of {CHANGES})", change_of_budget(page, url), INTERACTION
         )
-        records.append(
-            {"wait": f"the next k at 30 tasks (median of {CHANGES})", "seconds": change_of_k(page, url)}
-        )
-        records.append(
-            {
-                "wait": f"the next budget of a study (median of {CHANGES})",
-                "seconds": change_of_budget(page, url),
-            }
-        )
-        records += uploaded_matrix(page, url)
+        yield from uploaded_matrix(page, url)
+
+
+def large_pages(home: Path) -> Iterator[Record]:
+    """Waits on pages of many tasks, all of which were visited before."""
+    runs = large_runs(home)
+    with served_app(home) as url, chromium() as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        yield from pages(context, url, runs)
+        yield from interactions(context, url, runs)
+        yield from huge_maps(context, url, runs)
+    yield from reports(home, runs)
+
+
+def told(records: Iterator[Record]) -> Iterator[Record]:
+    """The same records, each written to standard error as soon as it is there: all of them take minutes."""
+    for record in records:
+        print(record, file=sys.stderr)
+        yield record
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, help="a store for the large runs; a temporary one without it")
+    parser.add_argument("--only", choices=("small", "large"), help="one half of the measurements")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    records = [] if arguments.only == "large" else list(told(small_runs()))
+    if arguments.only != "small":
+        with tempfile.TemporaryDirectory() as folder:
+            records += told(large_pages(arguments.home or Path(folder)))
     publish(records, arguments.json)
 
 

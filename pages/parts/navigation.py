@@ -9,21 +9,27 @@ from pages.parts.errors import shown_errors
 
 NAVIGATED = "navigated"
 ICON = Path(__file__).parent / "icon.svg"
+STYLE = Path(__file__).parent / "style.css"
 
 
 def navigate() -> st.Page:
     """The page that the address names, with links to all pages."""
     st.set_page_config(page_title="Which tasks should be learned together?", page_icon=ICON, layout="wide")
+    st.html(STYLE)
     st.session_state[NAVIGATED] = True
     return st.navigation(
         [
             st.Page("pages/start.py", title="Start", icon=":material/home:", default=True),
             st.Page("pages/data.py", title="Data", icon=":material/table_chart:"),
             st.Page("pages/estimate.py", title="Estimate", icon=":material/play_circle:"),
+            st.Page("pages/sweep.py", title="Sweep", icon=":material/tune:"),
             st.Page("pages/affinity.py", title="Affinity", icon=":material/grid_on:"),
             st.Page("pages/groups.py", title="Groups", icon=":material/workspaces:"),
             st.Page("pages/pareto.py", title="Pareto", icon=":material/balance:"),
+            st.Page("pages/story.py", title="Story", icon=":material/auto_stories:"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
+            st.Page("pages/how.py", title="How it works", icon=":material/school:"),
         ],
         position="top",
     )

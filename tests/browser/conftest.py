@@ -11,10 +11,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from gradtag_core.runs.process import cancel
@@ -108,22 +108,36 @@ def _wait_until_healthy(server: AppServer, process: subprocess.Popen[bytes]) -> 
     raise RuntimeError(f"The app did not start:\n{server.log.read_text()}")
 
 
-@pytest.fixture
-def open_window(browser: Browser, app_server: AppServer) -> Iterator[Callable[..., Page]]:
-    """Opens fresh browser windows on the app; the page itself is opened by the test."""
-    contexts = []
+@pytest.fixture(scope="session")
+def new_window(browser: Browser, app_server: AppServer) -> Iterator[Callable[..., Page]]:
+    """Opens a browser window on the app; windows share what the browser keeps of the app's files, and no session."""
+    contexts: dict[str, BrowserContext] = {}
 
     def opened(width: int = 1280, height: int = 900, theme: Literal["light", "dark"] = "light") -> Page:
-        context = browser.new_context(
-            base_url=app_server.url, viewport={"width": width, "height": height}, color_scheme=theme
-        )
-        contexts.append(context)
-        context.set_default_timeout(1000 * PATIENCE)
-        return context.new_page()
+        if theme not in contexts:
+            contexts[theme] = browser.new_context(base_url=app_server.url, color_scheme=theme)
+            contexts[theme].set_default_timeout(1000 * PATIENCE)
+        page = contexts[theme].new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        return page
 
     yield opened
-    for context in contexts:
+    for context in contexts.values():
         context.close()
+
+
+@pytest.fixture
+def open_window(new_window: Callable[..., Page]) -> Iterator[Callable[..., Page]]:
+    """Opens fresh browser windows on the app; the page itself is opened by the test."""
+    pages = []
+
+    def opened(**options: Any) -> Page:
+        pages.append(new_window(**options))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_the_quick_preset_runs_before_the_users_eyes_and_survives_a_reload(
     expect(page.locator(f".st-key-newest_affinities {MAP}")).to_be_attached()
     expect(page).to_have_url(address)
     page.get_by_role("link", name="Look closer at the affinities").click()
-    expect(page.get_by_role("heading", name="Estimated affinity")).to_be_visible()
+    expect(page.get_by_role("heading", name="Affinities", exact=True)).to_be_visible()
     settle(page)
     expect(page).to_have_url(re.compile(r"/affinity\?" + re.escape(address.partition("?")[2]) + "$"))
 
@@ -86,14 +86,14 @@ def test_a_running_estimate_can_be_cancelled_and_deleted(page: Page, settle: Set
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     settle(page)
     table = page.locator("[class*=st-key-runs-]").get_by_test_id("stDataFrame")
-    expect(table.get_by_test_id("glide-cell-3-0")).to_have_text("cancelled")  # drawn, the newest run on top
+    expect(table.get_by_test_id("glide-cell-4-0")).to_have_text("cancelled")  # drawn, the newest run on top
     resting_box(table)
     newest: Position = {"x": 16, "y": 52}  # the box before the first line
     table.click(position=newest, force=True)
     page.locator(".st-key-delete_run").get_by_role("button").click()
     page.locator(".st-key-confirm_delete").get_by_role("button").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_text("Select a run to open")).to_be_visible()
+    expect(page.get_by_text("Select one to open or change it")).to_be_visible()
     settle(page)
     expect(page.get_by_role("alert")).to_have_count(0)
 

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from pages.parts import data_templates as templates
@@ -144,13 +143,3 @@ def test_a_file_of_2_gb_is_refused_before_it_is_sent(page: Page, tmp_path: Path)
     uploader(page, "Table").locator("input[type=file]").set_input_files(path)
     expect(uploader(page, "Table")).to_contain_text("File must be 256.0MB or smaller.")
     path.unlink()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle, theme: str) -> None:
-    page = open_window(width=390, height=800, theme=theme)
-    for address in ("/data?suite=debian", "/data?view=Add+your+own&kind=Instructions"):
-        page.goto(address)
-        expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
-        settle(page)
-        page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= 390")

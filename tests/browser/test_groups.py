@@ -105,9 +105,8 @@ def test_the_stability_of_a_run_comes_by_itself(page: Page, settle: Settle) -> N
     expect(page.get_by_test_id("stTable").locator("thead")).to_contain_text("Stability")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle, theme: str) -> None:
-    page = open_window(width=390, height=800, theme=theme)
+def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
+    page = open_window(width=390, height=800)
     page.goto("/groups?run=sample-debian")
     expect(page.locator(f"{FIGURE} .heatmaplayer image")).to_be_attached()
     expect(page.locator(f"{FIGURE} .shapelayer path")).not_to_have_count(0)  # the branches of the tree

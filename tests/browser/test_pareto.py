@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 PLOT, WORDS = ".st-key-pareto .scatterlayer", ".st-key-recommendation"
@@ -69,9 +68,8 @@ def test_a_study_is_started_cancelled_resumed_and_seen(
     expect(form.get_by_role("spinbutton", name="Seeds")).to_have_value("1")  # the form keeps what was chosen
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle, theme: str) -> None:
-    page = open_window(width=390, height=800, theme=theme)
+def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
+    page = open_window(width=390, height=800)
     page.goto("/pareto?study=sample-study-yeast")
     expect(page.locator(PLOT)).to_be_attached()
     settle(page)

@@ -1,0 +1,194 @@
+"""How long a user of large runs waits: every page of 100 tasks, changes on them, maps of 500 tasks, and reports."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import BrowserContext, Page
+
+from benchmarks.large_runs import LargeRuns
+from gradtag_core.report.html import write_report
+from gradtag_core.report.pdf import write_pdf
+from gradtag_core.runs.record import RunRecord
+from gradtag_core.runs.start import open_store
+
+Record = dict[str, str | float | None]
+VISITS, CHANGES = 3, 3
+FIRST_CONTENT, INTERACTION, HUGE_MAP = 1.5, 0.5, 3.0  # seconds that are asked for
+REPORT, REPORT_MB, PDF = 5.0, 8.0, 20.0
+PATIENCE = 60_000  # milliseconds
+MAP, PLOT = ".js-plotly-plot .heatmaplayer image", ".js-plotly-plot .main-svg"
+RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
+QUIET = 700  # milliseconds without a change, after which nothing more is expected
+# From the browser's own event to the last change in the page before it rests.
+UNTIL_REST = """quiet => {
+  const app = document.querySelector('[data-testid=stApp]'), main = document.querySelector('[data-testid=stMain]');
+  let started = null, last = null;
+  window.waited = null;
+  const seen = new MutationObserver(() => { last = performance.now(); });
+  seen.observe(main, {subtree: true, childList: true, characterData: true, attributes: true});
+  const look = () => {
+    const rests = app.dataset.testScriptState === 'notRunning' && !main.querySelector('[data-testid=stSkeleton]');
+    if (!rests) last = performance.now();
+    if (performance.now() - last < quiet) { setTimeout(look, 20); return; }
+    seen.disconnect();
+    window.waited = (last - started) / 1000;
+  };
+  const start = () => { if (started === null) { started = last = performance.now(); look(); } };
+  for (const kind of ['keydown', 'pointerdown', 'click']) addEventListener(kind, start, {once: true, capture: true});
+}"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page, its address, and where its first content appears: the title and the picker are none."""
+
+    page: str
+    address: str
+    first: str
+
+
+def visits(runs: LargeRuns) -> tuple[Visit, ...]:
+    main = "[data-testid=stMain]"
+    return (
+        Visit("Start", f"/?run={runs.run}", f"{main} button[kind=primary]"),
+        Visit("Data", "/data?suite=debian", f"{main} [data-testid=stCaptionContainer]"),
+        Visit("Estimate", "/estimate", f"{main} [data-testid=stSelectbox]"),
+        Visit("Sweep", "/sweep", f"{main} [data-testid=stSelectbox]"),
+        Visit("Affinity", f"/affinity?run={runs.run}", MAP),
+        Visit("Groups", f"/groups?run={runs.run}", f"{main} [data-testid=stMetric]"),
+        Visit("Pareto", f"/pareto?study={runs.study}", ".st-key-recommendation"),
+        Visit("Story", f"/story?run={runs.run}", ".st-key-story_headline"),
+        Visit(
+            "Compare",
+            f"/compare?runs={runs.run},{runs.other}",
+            f"{main} [data-testid=stDataFrame]",
+        ),
+        Visit("Runs", "/runs", f"{main} [data-testid=stDataFrame]"),
+        Visit("How it works", "/how", f"{main} [data-testid=stImage]"),
+    )
+
+
+def pages(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
+    """First content of every page, and when nothing of it is missing; each page was visited once before."""
+    for visit in visits(runs):
+        found = [_visited(context, url, visit) for _ in range(1 + VISITS)][1:]
+        firsts, wholes = zip(*found, strict=True)
+        yield wait(f"{visit.page}: first content", median(firsts), FIRST_CONTENT)
+        yield wait(f"{visit.page}: all of it", median(wholes), None)
+
+
+def huge_maps(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
+    visit = Visit("Affinity", f"/affinity?run={runs.huge}", MAP)
+    seconds = median([_visited(context, url, visit)[0] for _ in range(1 + VISITS)][1:])
+    yield wait("Affinity: the map of 500 tasks", seconds, HUGE_MAP)
+
+
+def _visited(context: BrowserContext, url: str, visit: Visit) -> tuple[float, float]:
+    page = context.new_page()
+    page.goto(url + visit.address, wait_until="commit")
+    page.wait_for_selector(visit.first, state="attached", timeout=PATIENCE)
+    first = page.evaluate("performance.now()") / 1000
+    page.wait_for_selector(RESTS, timeout=PATIENCE)
+    whole = page.evaluate("performance.now()") / 1000
+    page.close()
+    return first, whole
+
+
+def interactions(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
+    """Changes on the pages of the large run, from the event to the last change that it makes in the page."""
+    places = {visit.page: url + visit.address for visit in visits(runs)}
+    for place, name, prepare, act in CHANGED:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(places[place])
+        _rest(page)
+        waits = []
+        for turn in range(CHANGES):
+            prepare(page, turn)
+            page.evaluate(UNTIL_REST, QUIET)
+            act(page, turn)
+            waits.append(page.wait_for_function("window.waited", timeout=PATIENCE).json_value())
+        page.close()
+        yield wait(f"{place}: {name}", median(waits), INTERACTION)
+
+
+def _rest(page: Page) -> None:
+    page.wait_for_selector(RESTS)
+    page.wait_for_timeout(2500)  # what comes by itself, such as the stability of the groups
+    page.wait_for_selector(RESTS)
+
+
+Turn = Callable[[Page, int], object]
+
+
+def _nothing(page: Page, turn: int) -> None: ...
+
+
+def _radio(*names: str) -> Turn:
+    return lambda page, turn: page.get_by_role("radio", name=names[turn % len(names)], exact=True).click()
+
+
+def _open(label: str) -> Turn:
+    return lambda page, turn: page.get_by_role("combobox", name=label).first.click()
+
+
+def _option(*names: str) -> Turn:
+    return lambda page, turn: page.get_by_role("option", name=names[turn % len(names)]).first.click()
+
+
+def _slide(key: str) -> Turn:
+    return lambda page, turn: page.get_by_role("slider").first.press(key)
+
+
+def _cell(page: Page, turn: int) -> None:
+    plane = page.locator(".st-key-affinity_map .nsewdrag").first
+    box = plane.bounding_box()
+    assert box
+    plane.click(position={"x": box["width"] * (0.3 + 0.1 * turn), "y": box["height"] * 0.7}, force=True)
+
+
+def _search(page: Page, turn: int) -> None:
+    page.get_by_role("textbox", name="Search").press("Enter")
+
+
+def _type(page: Page, turn: int) -> None:
+    page.get_by_role("textbox", name="Search").fill(("debian", "100", "seed")[turn % 3])
+
+
+# page, what is changed, what makes ready for it, the act that is timed
+CHANGED: tuple[tuple[str, str, Turn, Turn], ...] = (
+    ("Start", "another data set", _open("Data set"), _option("Handwritten", "Planted", "Yeast")),
+    ("Data", "another data set", _open("Data set"), _option("planted", "yeast", "planted")),
+    ("Estimate", "another preset", _nothing, _radio("Quick", "Paper", "Accurate")),
+    ("Affinity", "another view of the map", _nothing, _radio("Uncertainty", "Truth", "Difference")),
+    ("Affinity", "a click on a cell", _nothing, _cell),
+    ("Affinity", "another order", _open("Order"), _option("similarity", "name", "difficulty")),
+    ("Groups", "the next k", _nothing, _slide("ArrowRight")),
+    ("Groups", "another order", _nothing, _radio("by similarity", "by group", "by similarity")),
+    ("Pareto", "another budget", _nothing, _slide("ArrowLeft")),
+    ("Compare", "another map beside the difference", _nothing, _radio("B", "A", "B")),
+    ("Runs", "a search", _type, _search),
+)
+
+
+def reports(home: Path, runs: LargeRuns) -> Iterator[Record]:
+    """Time and size of the report of the large run, as HTML and as PDF."""
+    record = RunRecord(open_store(home).run_folder(runs.run))
+    with tempfile.TemporaryDirectory() as folder:
+        html, pdf = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        started = time.perf_counter()
+        write_report(record, html)
+        yield wait("Report: HTML", time.perf_counter() - started, REPORT)
+        yield {"wait": "Report: HTML, in MB", "seconds": html.stat().st_size / 1e6, "asked for": REPORT_MB}
+        started = time.perf_counter()
+        write_pdf(html, pdf)
+        yield wait("Report: PDF", time.perf_counter() - started, PDF)
+        yield {"wait": "Report: PDF, in MB", "seconds": pdf.stat().st_size / 1e6, "asked for": None}
+
+
+def wait(what: str, seconds: float, asked: float | None = None) -> Record:
+    return {"wait": what, "seconds": seconds, "asked for": asked}

@@ -1,0 +1,82 @@
+"""Every page, light and dark, on a phone, a laptop and a wall: nothing breaks, overflows, or keeps anyone out."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+WIDTHS = (390, 2560, 1280)
+PAGES = {
+    "/": "Which tasks should be learned together?",
+    "/data?suite=debian": "Data",
+    "/data?view=Add+your+own&kind=Instructions": "Data",
+    "/estimate": "Estimate affinities",
+    "/sweep": "Sweep",
+    "/affinity?run=sample-debian": "Affinities",
+    "/groups?run=sample-debian": "Groups",
+    "/pareto?study=sample-study-debian": "Error against computation",
+    "/story?run=sample-debian": "Story",
+    "/compare?runs=sample-debian,sample-debian-text": "Compare runs",
+    "/runs": "Runs",
+    "/how": "How it works",
+}
+# On a page that is opened by its address Streamlit asks for its own root below that address first.
+STREAMLITS_OWN = re.compile(r"/_stcore/(health|host-config)$")
+# A figure is judged by the words around it: its drawing has thousands of elements, and no rule of axe is about them.
+INSIDE_FIGURES = ".js-plotly-plot .main-svg"
+OPTIONS = {"resultTypes": ["violations"]}
+Settle = Callable[[Page], None]
+
+
+class Walker:
+    """One window of one theme, and what its browser complained about."""
+
+    def __init__(self, page: Page):
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not STREAMLITS_OWN.search(message.location["url"]):
+            self.complaints.append(f"{message.text} ({message.location['url']})")
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def walker(request: pytest.FixtureRequest, new_window: Callable[..., Page]) -> Iterator[Walker]:
+    page = new_window(theme=request.param)
+    yield Walker(page)
+    page.close()
+
+
+def barriers(page: Page) -> list[dict[str, Any]]:
+    """Serious and critical violations that axe finds, each with the elements that it is about."""
+    found = Axe().run(page, {"exclude": [INSIDE_FIGURES]}, OPTIONS).response["violations"]
+    return [
+        {
+            "rule": each["id"],
+            "elements": [(node["html"][:200], node["failureSummary"]) for node in each["nodes"]],
+        }
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_is_whole_in_every_width_and_open_to_everyone(
+    walker: Walker, settle: Settle, address: str
+) -> None:
+    page = walker.page
+    walker.complaints.clear()
+    page.goto(address)
+    expect(page.get_by_role("heading", name=PAGES[address], exact=True, level=1)).to_be_visible()
+    settle(page)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"document.querySelector('[data-testid=stMain]').scrollWidth <= {width}")
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert not barriers(page)
+    assert not walker.complaints
