@@ -135,7 +135,9 @@ class Laboratory:
             self.keep.mkdir(parents=True, exist_ok=True)
             stem = f"{reader.folder}-{report.index}-{report.verdict}"
             (self.keep / f"{stem}{Path(reader.file).suffix}").write_bytes(report.content)
-            (self.keep / f"{stem}.txt").write_text(f"{report.fault}\n{report.details}", encoding="utf-8")
+            (self.keep / f"{stem}-fault.txt").write_text(
+                f"{report.fault}\n{report.details}", encoding="utf-8"
+            )
 
 
 def shares(readers: Sequence[Reader], n_inputs: int) -> list[int]:

@@ -144,7 +144,7 @@ def _lines(
 def _details(names: list[str], labels: list[str], cells: dict[str, np.ndarray]) -> dict[str, Any]:
     """What hovering needs of each cell: numbers in as few bytes as they take, and names where labels are short forms.
 
-    A map that is too large to carry them has neither.
+    A map that is too large to carry them has neither; one that is not easily read has no names, most of its bytes.
     """
     if len(names) > MOST_DETAILED:
         return {}
@@ -152,7 +152,7 @@ def _details(names: list[str], labels: list[str], cells: dict[str, np.ndarray]) 
     if cells:
         details["customdata"] = np.stack(list(cells.values()), axis=-1).astype(np.float32)
     full = [escape(name, quote=False) for name in names]
-    if full != labels:
+    if full != labels and len(names) <= EASILY_READ:
         details["text"] = [[f"<b>{row}</b><br>Co-task: <b>{column}</b>" for column in full] for row in full]
     return details
 

@@ -12,6 +12,8 @@ from pages.parts.quantities import plain, task_chips
 from pages.parts.results import affinity_of, record_of
 from pages.parts.state import theme
 
+MOST_GROUPS = 12  # that are listed at once
+
 
 def show_result(row: RunRow) -> None:
     """The affinity map of a finished run in the order of its groups, and the groups in words."""
@@ -45,5 +47,11 @@ def show_result(row: RunRow) -> None:
     with right:
         if grouping:
             st.markdown("**Learn these together**")
-            for number, names in enumerate(grouping.groups, start=1):
-                st.markdown(f"{number}. {task_chips(names)}")
+            lines = [
+                f"{number}. {task_chips(names)}" for number, names in enumerate(grouping.groups, start=1)
+            ]
+            for line in lines[:MOST_GROUPS]:
+                st.markdown(line)
+            if lines[MOST_GROUPS:]:
+                with st.expander(f"{len(lines) - MOST_GROUPS} more groups"):
+                    st.markdown("\n".join(lines[MOST_GROUPS:]))

@@ -10,7 +10,7 @@ from benchmarks.fuzz import Laboratory, main, run, shares
 from benchmarks.fuzz_mutations import MAX_INPUT, mutant
 from benchmarks.fuzz_readers import READERS
 
-SLICE = 2_000  # inputs over all readers
+SLICE = 1_000  # inputs over all readers
 
 FAULTY = """
 import os, time
