@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import FilePayload, FloatRect, Locator, Page, Position, expect
 
 MATRIX = "task,a,b,c,d\na,1,9,0,0\nb,9,1,0,0\nc,0,0,1,9\nd,0,0,9,1\n"
@@ -32,6 +33,7 @@ def resting_box(element: Locator) -> FloatRect:
     return box
 
 
+@pytest.mark.slow
 def test_a_page_opened_by_its_address_on_a_fresh_server_is_whole(page: Page, settle: Settle) -> None:
     page.goto("/groups")
     expect(page.get_by_role("heading", name="Groups", exact=True)).to_be_visible()
@@ -45,6 +47,7 @@ def test_the_first_page_offers_the_quick_preset(page: Page) -> None:
     expect(page.get_by_role("button", name="Run the quick preset")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_quick_preset_runs_before_the_users_eyes_and_survives_a_reload(
     page: Page, settle: Settle
 ) -> None:
@@ -134,6 +137,7 @@ def test_a_cell_of_the_map_can_be_clicked_anywhere_and_its_link_shows_the_pair(
     expect(co_task).to_have_value("Class2")
 
 
+@pytest.mark.slow
 def test_a_row_of_the_table_and_a_bar_select_the_pair_too(page: Page, settle: Settle) -> None:
     page.goto("/affinity?run=sample-yeast&evaluated=Class1&co_task=Class2&find=Class1")
     expect(page.locator(".st-key-affinity_map").locator(MAP)).to_be_attached()
@@ -166,6 +170,7 @@ def test_the_number_of_groups_follows_the_slider(page: Page) -> None:
     expect(page).to_have_url(re.compile("k=7"))
 
 
+@pytest.mark.slow
 def test_an_uploaded_matrix_is_grouped_and_a_bad_one_refused(page: Page, settle: Settle) -> None:
     page.goto("/groups")
     page.get_by_role("radio", name="a CSV file").click()

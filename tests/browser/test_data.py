@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from pages.parts import data_templates as templates
@@ -87,6 +88,7 @@ def test_a_template_that_is_downloaded_is_accepted(page: Page) -> None:
     expect(page.get_by_text("3 tasks over 48 rows of 5 numbers.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_graph_is_refused_corrected_and_saved(page: Page, settle: Settle) -> None:
     open_form(page, "Graph")
     understood = page.get_by_text("3 tasks over 35 nodes of 4 × 128 numbers, 66 edges.")
@@ -106,6 +108,7 @@ def test_a_graph_is_refused_corrected_and_saved(page: Page, settle: Settle) -> N
     save(page, settle, "ring")
 
 
+@pytest.mark.slow
 def test_texts_and_instructions_are_refused_corrected_and_saved(page: Page, settle: Settle) -> None:
     open_form(page, "Text")
     alert = page.get_by_role("alert")
@@ -125,6 +128,7 @@ def test_texts_and_instructions_are_refused_corrected_and_saved(page: Page, sett
     save(page, settle, "prompts")
 
 
+@pytest.mark.slow
 def test_an_affinity_matrix_opens_in_groups(page: Page) -> None:
     open_form(page, "Affinity matrix")
     upload(page, "Affinity matrix (CSV)", "m.csv", MATRIX.replace("b,9", "b,much"))

@@ -72,6 +72,7 @@ def test_a_click_on_a_cell_of_a_map_selects_its_pair_again_and_again(page: Page,
     assert graph(page, MAP).evaluate(LISTENERS) <= 1
 
 
+@pytest.mark.slow
 def test_cells_answer_after_another_page_was_open(page: Page, settle: Settle) -> None:
     open_map(page, settle)
     page.get_by_role("link", name="How it works").click()
@@ -178,6 +179,7 @@ def test_the_link_of_a_page_is_copied_without_running_it_again(
     assert sent == []
 
 
+@pytest.mark.slow
 def test_the_link_is_copied_where_the_browser_gives_no_clipboard(page: Page, settle: Settle) -> None:
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.add_init_script("addEventListener('copy', () => (window.copied = document.activeElement.value))")
@@ -187,6 +189,7 @@ def test_the_link_is_copied_where_the_browser_gives_no_clipboard(page: Page, set
     assert page.evaluate("window.copied") == page.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_tools_stand_in_one_row_inside_the_window(
     open_window: Callable[..., Page], settle: Settle, width: int

@@ -58,6 +58,7 @@ def test_a_move_is_shown_undone_kept_and_compared(uploaded: Page, settle: Settle
     expect(page).to_have_url(re.compile("panel=Other"))
 
 
+@pytest.mark.slow
 def test_a_variant_can_be_downloaded(uploaded: Page, settle: Settle) -> None:
     page = uploaded
     page.get_by_role("button", name="Apply").click()
@@ -74,6 +75,7 @@ def test_a_variant_can_be_downloaded(uploaded: Page, settle: Settle) -> None:
     assert sum(line["group"] == lines[0]["group"] for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_constraints_that_conflict_are_named_and_dropped(uploaded: Page, settle: Settle) -> None:
     page = uploaded
     page.get_by_text("Constraints", exact=True).click()
@@ -91,6 +93,7 @@ def test_constraints_that_conflict_are_named_and_dropped(uploaded: Page, settle:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_number_of_groups_is_suggested_while_one_waits(uploaded: Page) -> None:
     page = uploaded
     page.get_by_role("tab", name="How many groups").click()
@@ -98,6 +101,7 @@ def test_the_number_of_groups_is_suggested_while_one_waits(uploaded: Page) -> No
     expect(page.get_by_text(re.compile("Suggested: k = "))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_stability_of_a_run_comes_by_itself(page: Page, settle: Settle) -> None:
     page.goto("/groups?run=sample-yeast&k=3")
     expect(page.get_by_text("Agreement of all groups")).to_be_visible(timeout=120_000)
@@ -105,6 +109,7 @@ def test_the_stability_of_a_run_comes_by_itself(page: Page, settle: Settle) -> N
     expect(page.get_by_test_id("stTable").locator("thead")).to_contain_text("Stability")
 
 
+@pytest.mark.slow
 def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
     page = open_window(width=390, height=800)
     page.goto("/groups?run=sample-debian")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 PLOT, WORDS = ".st-key-pareto .scatterlayer", ".st-key-recommendation"
@@ -37,6 +38,7 @@ def test_the_plot_and_the_methods_can_be_downloaded(page: Page, settle: Settle) 
         assert not download.value.failure()
 
 
+@pytest.mark.slow
 def test_a_study_is_started_cancelled_resumed_and_seen(
     open_window: Callable[..., Page], settle: Settle
 ) -> None:
@@ -68,6 +70,7 @@ def test_a_study_is_started_cancelled_resumed_and_seen(
     expect(form.get_by_role("spinbutton", name="Seeds")).to_have_value("1")  # the form keeps what was chosen
 
 
+@pytest.mark.slow
 def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
     page = open_window(width=390, height=800)
     page.goto("/pareto?study=sample-study-yeast")

@@ -25,6 +25,7 @@ def swept(app_server):
     return row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_click_on_a_cell_shows_it_and_its_knobs_can_be_used(swept, open_window, settle, theme):
     page = open_window(theme=theme)
@@ -53,6 +54,7 @@ def test_a_click_on_a_cell_shows_it_and_its_knobs_can_be_used(swept, open_window
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_narrow_window_shows_the_whole_page(swept, open_window, settle):
     page = open_window(width=390)
     page.goto(f"/sweep?sweep={swept.id}")

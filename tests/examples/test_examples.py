@@ -60,6 +60,7 @@ def test_an_own_model_gives_groups_at_a_share_of_the_training(name, tmp_path):
     assert_own_model(output_of(name, tmp_path), only_record())
 
 
+@pytest.mark.slow
 def test_a_second_time_everything_comes_from_the_cache(tmp_path):
     first = output_of("own_pytorch_model", tmp_path)
     assert_own_model(first, only_record())
