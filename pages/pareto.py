@@ -5,11 +5,12 @@ import streamlit as st
 from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.pareto_launch import show_launcher
-from pages.parts.pareto_picker import View, follow_studies, pick_axis, pick_metric, pick_study
+from pages.parts.pareto_picker import View, forget_view, pick_axis, pick_metric
 from pages.parts.pareto_records import study_of
 from pages.parts.pareto_table import show_left_out, show_table
 from pages.parts.pareto_tasks import show_tasks
 from pages.parts.pareto_view import show_answer
+from pages.parts.work_picker import follow_work, pick_work
 
 ABOUT = (
     "Each point is a way to learn all the tasks: its error on the test split against everything it computes. That is "
@@ -23,8 +24,8 @@ def main() -> None:
     st.markdown(ABOUT)
     left, middle, right = st.columns([3, 2, 2], gap="medium")
     with left:
-        row = pick_study()
-    follow_studies(row)
+        row = pick_work("study", forget_view)
+    follow_work("study", row)
     record = None if row is None else study_of(row)
     if row is not None and record is not None and record.results:
         with middle:

@@ -6,10 +6,11 @@ from pages.parts.heading import heading
 from pages.parts.navigation import show
 from pages.parts.sweep_cell import pick_cell, show_cell
 from pages.parts.sweep_launch import show_launcher
-from pages.parts.sweep_picker import follow_sweeps, pick_measure, pick_sweep
+from pages.parts.sweep_picker import forget_view, pick_measure
 from pages.parts.sweep_records import sweep_of
 from pages.parts.sweep_table import show_failed, show_table
 from pages.parts.sweep_view import show_answer, show_surface
+from pages.parts.work_picker import follow_work, pick_work
 
 ABOUT = (
     "A sweep runs one configuration with one or two knobs varied over a grid. Cells share what they have in common, so "
@@ -28,8 +29,8 @@ def main() -> None:
     st.markdown(ABOUT)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        row = pick_sweep()
-    follow_sweeps(row)
+        row = pick_work("sweep", forget_view)
+    follow_work("sweep", row)
     record = None if row is None else sweep_of(row)
     if row is not None and record is not None and record.results:
         with right:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,15 +19,14 @@ from gradtag_core.config import METRICS, Metric
 from gradtag_core.errors import InvalidInput, StoreError
 from gradtag_core.evaluation.pareto import MethodRecord, summarise
 from gradtag_core.methods.protocol import MethodResult
-from gradtag_core.runs.files import read_json, read_table, write_json, write_table
-from gradtag_core.runs.row import KIND_FILES
+from gradtag_core.runs.files import read_table, write_table
+from gradtag_core.runs.work_record import WorkRecord
 from gradtag_core.study_config import StudyConfig, make_study_config
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SCORES = "scores.parquet"
-FORMAT = 1
 SPLITS = ("validation", "test")
 
 Results = dict[str, dict[int, MethodResult]]
@@ -59,33 +57,14 @@ class StudySummary:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-class StudyRecord:
+class StudyRecord(WorkRecord):
     """A study's folder, read lazily; results may be missing while the study is at work."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    @property
-    def has_summary(self) -> bool:
-        return self._path.is_file()
-
-    @property
-    def _path(self) -> Path:
-        return self.folder / KIND_FILES["study"]
-
-    @cached_property
-    def _content(self) -> dict[str, Any]:
-        content = read_json(self._path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            found = content.get("format") if isinstance(content, dict) else content
-            raise StoreError(
-                f"`{self._path}` must have `format` {FORMAT}; found {found!r}. It was written by another version."
-            )
-        return content
+    kind = "study"
 
     @cached_property
     def summary(self) -> StudySummary:
-        fields = {name: value for name, value in self._content.items() if name not in ("format", "results")}
+        fields = self._fields
         try:
             return StudySummary(**{
                 **fields, "task_names": tuple(fields["task_names"]), "planned": tuple(fields["planned"])
@@ -114,7 +93,7 @@ class StudyRecord:
                 }
                 names = {"task_names": self.summary.task_names}
                 found[method][seed] = MethodResult.from_json({**stored, **values, **names})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, InvalidInput) as error:
             raise StoreError(f"The results in `{self.folder}` do not fit together: {error}.") from error
         return {method: dict(sorted(own.items())) for method, own in found.items() if own}
 
@@ -148,9 +127,7 @@ class StudyRecord:
                               ("task_names", *SPLITS)}}
             for seed, result in done
         ]  # fmt: skip
-        write_json(self._path, {"format": FORMAT, **asdict(summary), "results": listed})
-        for name in ("_content", "summary", "config", "results"):
-            self.__dict__.pop(name, None)
+        self._replace(asdict(summary), listed)
 
     def write_seconds(self, seconds: float) -> None:
         """Note how long the study took, over all its sessions."""

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradtag_core.errors import InvalidInput, StoreError
-from gradtag_core.runs.files import read_json, write_json
 from gradtag_core.runs.record import RunRecord
-from gradtag_core.runs.row import KIND_FILES
 from gradtag_core.runs.sweep_measures import MEASURES, CellResult, Measure, Surface, surface
+from gradtag_core.runs.work_record import WorkRecord
 from gradtag_core.sweep_config import SweepConfig, read_sweep_config
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FORMAT = 1
 Results = dict[int, CellResult]
 
 
@@ -49,33 +47,14 @@ class SweepSummary:
     failed: dict[int, str] = field(default_factory=dict)
 
 
-class SweepRecord:
+class SweepRecord(WorkRecord):
     """A sweep's folder, read lazily; results may be missing while the sweep is at work."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    @property
-    def has_summary(self) -> bool:
-        return self._path.is_file()
-
-    @property
-    def _path(self) -> Path:
-        return self.folder / KIND_FILES["sweep"]
-
-    @cached_property
-    def _content(self) -> dict[str, Any]:
-        content = read_json(self._path)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            found = content.get("format") if isinstance(content, dict) else content
-            raise StoreError(
-                f"`{self._path}` must have `format` {FORMAT}; found {found!r}. It was written by another version."
-            )
-        return content
+    kind = "sweep"
 
     @cached_property
     def summary(self) -> SweepSummary:
-        fields = {name: value for name, value in self._content.items() if name not in ("format", "results")}
+        fields = self._fields
         try:
             failed = {int(index): reason for index, reason in fields["failed"].items()}
             return SweepSummary(**{**fields, "failed": failed, "truths": tuple(fields["truths"])})
@@ -141,9 +120,7 @@ class SweepRecord:
         values = asdict(summary)
         values["failed"] = {str(index): reason for index, reason in summary.failed.items()}
         stored = {str(index): result.to_json() for index, result in results.items()}
-        write_json(self._path, {"format": FORMAT, **values, "results": stored})
-        for name in ("_content", "summary", "config", "results"):
-            self.__dict__.pop(name, None)
+        self._replace(values, stored)
 
     def write_seconds(self, seconds: float) -> None:
         """Note how long the sweep took, over all its sessions."""

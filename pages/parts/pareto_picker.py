@@ -1,4 +1,4 @@
-"""Which study the page shows, in which metric and on which axis; and studies at work."""
+"""In which metric and on which axis the page shows a study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,10 @@ import streamlit as st
 from gradtag_core.config import Metric
 from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import TERAFLOPS, Axis, PricedMethod, price
-from gradtag_core.runs.row import OPEN, RunRow
+from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
-from pages.parts.errors import shown_errors
-from pages.parts.pareto_records import place_of
-from pages.parts.progress import follow_run
-from pages.parts.run_picker import run_labels
-from pages.parts.state import choose_run, current_run, store
 
 AXES: Mapping[Axis, str] = {"flops": "FLOPs", "seconds": "seconds", "gpu_hours": "GPU-hours"}
-WATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -32,44 +26,10 @@ class View:
         return price(record.records(self.metric), self.axis, self.teraflops)
 
 
-def pick_study() -> RunRow | None:
-    """Let the user pick a study; None in an empty store."""
-    rows = store().list("study")
-    row = current_run(rows, "study") or next(iter(rows), None)
-    if row is None:
-        return None
-    choose_run(row.id, "study")  # one at work, where none has finished yet
-    st.session_state["study_picker"] = row.id
-    names = run_labels(rows, row.id)
-    st.selectbox("Study", list(names), format_func=names.__getitem__, key="study_picker", on_change=_picked)
-    return row
-
-
-def _picked() -> None:
-    choose_run(st.session_state["study_picker"], "study")
-    forget_view()
-
-
 def forget_view() -> None:
     """The metric and the budget in the address were meant for the study before."""
     for name in ("error_metric", "budget"):
         st.query_params.pop(name, None)
-
-
-def follow_studies(row: RunRow | None) -> None:
-    """Show the studies at work, and how the chosen one ended if it did not finish; draw its results as they come."""
-    for each in store().list("study"):
-        chosen = row is not None and each.id == row.id
-        if each.state in OPEN or (chosen and each.state != "done"):
-            follow_run(each)
-        if chosen and each.state in OPEN:
-            st.fragment(_watch, run_every=WATCH_SECONDS)(each, place_of(each)[1])
-
-
-def _watch(row: RunRow, stamp: int | None) -> None:
-    with shown_errors():
-        if place_of(row)[1] != stamp:
-            st.rerun()
 
 
 def pick_axis() -> tuple[Axis, float]:

@@ -13,6 +13,7 @@ from gradtag_core.runs.queue import waiting_line
 from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from gradtag_core.runs.store import RunStore
 from gradtag_core.study_config import StudyConfig
+from gradtag_core.sweep_config import SweepConfig
 
 CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study", "sweep": "current_sweep"}
 FOLLOWED = "followed_run"
@@ -86,18 +87,25 @@ def start_run(config: RunConfig) -> None:
     """Queue and launch a run and make it the current one."""
     from gradtag_core.runs.start import create_run
 
-    row = create_run(store(), config)
-    choose_run(row.id)
-    st.session_state[FOLLOWED] = row.id
-    launch(store(), row.id)
+    _start(create_run(store(), config))
 
 
 def start_study(config: StudyConfig) -> None:
     """Queue and launch a study and make it the current one."""
     from gradtag_core.runs.start import create_study
 
-    row = create_study(store(), config)
-    choose_run(row.id, "study")
+    _start(create_study(store(), config))
+
+
+def start_sweep(config: SweepConfig) -> None:
+    """Queue and launch a sweep and make it the current one."""
+    from gradtag_core.runs.start import create_sweep
+
+    _start(create_sweep(store(), config))
+
+
+def _start(row: RunRow) -> None:
+    choose_run(row.id, row.kind)
     st.session_state[FOLLOWED] = row.id
     launch(store(), row.id)
 

@@ -9,7 +9,6 @@ import streamlit as st
 from gradtag_core.config import RunConfig, make_config, read_config
 from gradtag_core.errors import GradTagError
 from gradtag_core.runs.command import is_call_in_code
-from gradtag_core.runs.process import launch
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.start import load_plan, load_sweep_plan
 from gradtag_core.runs.sweep_plan import SweepWork, sweep_command_line
@@ -30,7 +29,7 @@ from pages.parts.errors import shown_errors
 from pages.parts.forecast import Rates, rates_for
 from pages.parts.quantities import plain
 from pages.parts.run_picker import run_labels
-from pages.parts.state import FOLLOWED, choose_run, store
+from pages.parts.state import start_sweep, store
 from pages.parts.sweep_forecast import show_sweep_forecast
 from pages.parts.sweep_picker import forget_view
 
@@ -69,13 +68,8 @@ def show_launcher(is_first: bool) -> None:
 
 def _start(config: SweepConfig) -> None:
     """Start the sweep and let the whole page show it."""
-    from gradtag_core.runs.start import create_sweep
-
     with shown_errors():
-        row = create_sweep(store(), config)
-        choose_run(row.id, "sweep")
-        st.session_state[FOLLOWED] = row.id
-        launch(store(), row.id)
+        start_sweep(config)
         forget_view()
         st.session_state[STARTED] = True
 

@@ -164,7 +164,7 @@ def test_a_sweep_at_work_shows_its_progress_and_the_cells_it_has(open_page, make
 
 
 def test_a_sweep_is_launched_from_the_knobs_on_estimate(open_page, make_sweep, store, monkeypatch):
-    monkeypatch.setattr("pages.parts.sweep_launch.launch", lambda store, run_id: None)
+    monkeypatch.setattr("pages.parts.state.launch", lambda store, run_id: None)
     page = open_page("sweep")
     page.selectbox(key="sweep_base").select("estimate").run()
     page.selectbox(key="sweep_knob_0").select("l2").run()

@@ -93,7 +93,8 @@ def test_a_page_can_ask_without_torch():
         "plan_units(load_plan(make_config(suite='digits', device='cpu')))\n"
         "assert 'torch' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_blocks_hold_consecutive_subsets_of_one_seed():

@@ -70,8 +70,12 @@ def test_the_log_has_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_log_that_cannot_be_written_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **options: object) -> None:
+    tried = []
+
+    def full(*words: object, **options: object) -> None:
+        tried.append(words)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("builtins.print", full)
     worker.Log().say("x")
+    assert len(tried) == 1 and str(tried[0][-1]).endswith("x")
