@@ -2,27 +2,30 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gradtag_core.affinity.dual import fit_subsets_dual
-from gradtag_core.affinity.regression import Regressions, fit_subsets
+from gradtag_core.affinity.regression import Common, Regressions, fit_from, fit_subsets
 from gradtag_core.affinity.row_checks import require_usable_rows
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import METRICS, Weighting
-from gradtag_core.cost import measure
+from gradtag_core.cost import Cost, measure
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.gradients.features import GradientFeatures
 from gradtag_core.progress import Reporter
 from gradtag_core.tasks.kind_checks import require_binary
+from gradtag_core.tasks.suite import Rows
 from gradtag_core.training.metrics import score_outputs
 
 SUBSETS_AT_ONCE = 4096  # whose weights and scores are held together
 COEFFICIENT_BYTES = 2**28
 COLUMNS_AT_ONCE = 256  # subsets whose logits of one task are held together
+LOGITS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -64,25 +67,64 @@ def estimate_ensemble_scores(
     For projections of several seeds at one base model that is the same as averaging the lifted parameter changes;
     for several base models it scores their ensemble, where averaging scores would be the paper's way.
     """
-    _require_same_rows(pairs)
-    for pair in pairs:
-        require_usable_rows(pair.train, pair.validation, subsets, task_names)
-    reporter = reporter or Reporter()
-    values = []
-    with measure() as meter:
-        for start in range(0, len(subsets), SUBSETS_AT_ONCE):
-            block = subsets[start : start + SUBSETS_AT_ONCE]
-            weights = []
-            for pair in pairs:
-                fits = fit_or_raise(pair.train, block, settings, device, reporter)
-                weights.append(fits.weights.to(device))
-                meter.flops += fits.flops
-            scores, flops = _score_block(
-                [pair.validation for pair in pairs], weights, block, device, reporter
+    estimator = Estimator(pairs, task_names, settings, seed, device, reporter)
+    blocks = [subsets[start : start + SUBSETS_AT_ONCE] for start in range(0, len(subsets), SUBSETS_AT_ONCE)]
+    parts = [estimator.scores(block) for block in blocks or [subsets]]
+    cost = sum((part.cost for part in parts), estimator.cost)
+    values = np.concatenate([part.values for part in parts])
+    return SubsetScores.of_seed(task_names, subsets, values, seed, "estimated", cost)
+
+
+class Estimator:
+    """Scores subsets in blocks, from what is made once for all: `cost` says what that took.
+
+    The scores of a block are the same whatever other blocks are scored, before it or elsewhere. Raises as
+    `estimate_scores` does.
+    """
+
+    def __init__(
+        self, pairs: Sequence[FeaturePair], task_names: tuple[str, ...], settings: EstimationSettings, seed: int,
+        device: torch.device, reporter: Reporter | None = None,
+    ):  # fmt: skip
+        _require_same_rows(pairs)
+        self._pairs = pairs
+        self._task_names = task_names
+        self._settings = settings
+        self._seed = seed
+        self._device = device
+        self._reporter = reporter or Reporter()
+        self._are_finite = False
+
+    @cached_property
+    def _made(self) -> tuple[list[Common], Cost]:
+        with measure() as meter:
+            common = [common_start(pair.train, self._settings, self._device) for pair in self._pairs]
+            meter.flops = sum(each.flops for each in common)
+        return common, meter.cost
+
+    @property
+    def cost(self) -> Cost:
+        """Of what all blocks share."""
+        return self._made[1]
+
+    def scores(self, subsets: Sequence[Subset]) -> SubsetScores:
+        """The scores of a block of subsets; their cost is without what all blocks share."""
+        for pair in self._pairs:
+            require_usable_rows(
+                pair.train, pair.validation, subsets, self._task_names, finite=self._are_finite
             )
-            values.append(scores)
+        self._are_finite = True
+        common = self._made[0]
+        with measure() as meter:
+            weights = []
+            for pair, each in zip(self._pairs, common, strict=True):
+                fits = fit_or_raise(pair.train, subsets, self._settings, self._device, self._reporter, each)
+                weights.append(fits.weights.to(self._device))
+                meter.flops += fits.flops
+            validations = [pair.validation for pair in self._pairs]
+            values, flops = _score_block(validations, weights, subsets, self._device, self._reporter)
             meter.flops += flops
-    return SubsetScores.of_seed(task_names, subsets, np.concatenate(values), seed, "estimated", meter.cost)
+        return SubsetScores.of_seed(self._task_names, subsets, values, self._seed, "estimated", meter.cost)
 
 
 def estimate_kernel_scores(
@@ -119,29 +161,39 @@ def estimate_kernel_scores(
     return SubsetScores.of_seed(task_names, subsets, np.concatenate(values), seed, "estimated", meter.cost)
 
 
+def common_start(train: GradientFeatures, settings: EstimationSettings, device: torch.device) -> Common:
+    """What the regressions of all subsets share."""
+    return Common.of(train, settings.l2 * train.gradient_energy, settings.weighting, device)
+
+
 def fit_or_raise(
     train: GradientFeatures, subsets: Sequence[Subset], settings: EstimationSettings, device: torch.device,
-    reporter: Reporter | None = None,
+    reporter: Reporter | None = None, common: Common | None = None,
 ) -> Regressions:  # fmt: skip
     """The regressions of all subsets; `GradTagError` where one does not reach the tolerance.
 
-    Where single precision cannot reach it, double precision goes on: with a base model that fits its training
-    rows well, the gradient to be reduced is itself near the rounding error.
+    `common` is what `common_start` gives, and then no part of the FLOPs. Where single precision cannot reach the
+    tolerance, double precision goes on: with a base model that fits its training rows well, the gradient to be reduced
+    is itself near the rounding error.
     """
-    penalty = settings.l2 * train.gradient_energy
-    fits = fit_subsets(train, subsets, penalty, settings.weighting, settings.tolerance, device, reporter)
+    flops = 0.0
+    if common is None:
+        common = common_start(train, settings, device)
+        flops = common.flops
+    fits = fit_from(common, subsets, settings.tolerance, reporter)
+    flops += fits.flops
     if fits.converged.all():
-        return fits
+        return replace(fits, flops=flops)
     left = torch.nonzero(~fits.converged).flatten()
-    exact = replace(train, projected=train.projected.double())
+    exact = replace(train, projected=train.storage.copy(train.projected, torch.float64))
     again = fit_subsets(
-        exact, [subsets[index] for index in left.tolist()], penalty, settings.weighting, settings.tolerance, device,
-        reporter,
+        exact, [subsets[index] for index in left.tolist()], settings.l2 * train.gradient_energy, settings.weighting,
+        settings.tolerance, device, reporter,
     )  # fmt: skip
     _require_convergence(again.converged, again.gradient_norms, len(subsets), settings.tolerance)
     fits.weights[:, left] = again.weights.to(fits.weights)
     fits.gradient_norms[left] = again.gradient_norms.to(fits.gradient_norms)
-    return replace(fits, converged=torch.ones_like(fits.converged), flops=fits.flops + again.flops)
+    return replace(fits, converged=torch.ones_like(fits.converged), flops=flops + again.flops)
 
 
 def _require_convergence(converged: Tensor, gradient_norms: Tensor, n_subsets: int, tolerance: float) -> None:
@@ -176,7 +228,7 @@ def _score_block(
     values = np.empty((sum(map(len, subsets)), len(METRICS)))
     flops = 0.0
     first = validations[0]
-    for task, places, columns in _places(subsets):
+    for task, places, columns in _places(subsets, first.rows):
         own, n_outputs = first.of_task(task), first.n_outputs(task)
         labels = torch.from_numpy(first.rows.label[first.rows.of_task(task)]).to(device).double()
         mean = labels.new_zeros(len(labels) * n_outputs, 1)
@@ -191,12 +243,14 @@ def _score_block(
     return values, flops
 
 
-def _places(subsets: Sequence[Subset]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Task after task, up to `COLUMNS_AT_ONCE` of the places where it is scored, and the subsets they belong to."""
+def _places(subsets: Sequence[Subset], rows: Rows) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Task after task, up to `COLUMNS_AT_ONCE` of the places where it is scored (fewer of a task with very many rows),
+    and the subsets they belong to."""
     subset = np.repeat(np.arange(len(subsets)), [len(members) for members in subsets])
     task = np.concatenate([np.asarray(members) for members in subsets])
     for each in np.unique(task):
-        places = np.flatnonzero(task == each)
-        for start in range(0, len(places), COLUMNS_AT_ONCE):
-            part = places[start : start + COLUMNS_AT_ONCE]
+        places, own = np.flatnonzero(task == each), rows.of_task(int(each))
+        step = min(COLUMNS_AT_ONCE, max(1, LOGITS_AT_ONCE // max(1, own.stop - own.start)))
+        for start in range(0, len(places), step):
+            part = places[start : start + step]
             yield int(each), part, subset[part]

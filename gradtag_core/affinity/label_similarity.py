@@ -1,12 +1,17 @@
 """The affinity that costs nothing: how alike the tasks' training labels are."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradtag_core.tasks.overlap import UNRELIABLE_OVERLAP, other_tasks, shared_training, training_membership
 from gradtag_core.tasks.suite import TaskSuite
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 HASHED_WORDS = 2**12
 
@@ -22,22 +27,26 @@ def label_similarity(suite: TaskSuite) -> np.ndarray:
     trains = training_membership(suite)
     share = suite.n_tasks < 2 or np.median(other_tasks(shared_training(trains))) >= UNRELIABLE_OVERLAP
     if suite.all_binary:
-        return _jaccard(trains * (suite.labels == 1)) if share else _mean_feature_correlation(suite, trains)
-    return _label_correlation(suite, trains > 0) if share else _contrast_correlation(suite, trains > 0)
+        return _jaccard(training_membership(suite, 1)) if share else _mean_feature_correlation(suite)
+    dense = trains.toarray() > 0
+    return _label_correlation(suite, dense) if share else _contrast_correlation(suite, dense)
 
 
-def _jaccard(positive: np.ndarray) -> np.ndarray:
-    both = positive.T @ positive
+def _jaccard(positive: csr_array) -> np.ndarray:
+    both = (positive.T @ positive).toarray()
     counts = both.diagonal()
     return (both / (counts[:, None] + counts[None, :] - both)).astype(np.float64)
 
 
-def _mean_feature_correlation(suite: TaskSuite, trains: np.ndarray) -> np.ndarray:
+def _mean_feature_correlation(suite: TaskSuite) -> np.ndarray:
+    from scipy.sparse import issparse
+
     features = _features(suite)
     contrast = np.zeros((suite.n_tasks, features.shape[1]))
     for label, sign in ((1, 1.0), (0, -1.0)):
-        member = trains * (suite.labels == label)
-        contrast += sign * (member.T @ features) / member.sum(0)[:, None]
+        member = training_membership(suite, label)
+        sums = member.T @ features
+        contrast += sign * (sums.toarray() if issparse(sums) else sums) / member.sum(0)[:, None]
     contrast -= contrast.mean(axis=1, keepdims=True)
     contrast /= np.linalg.norm(contrast, axis=1, keepdims=True) + np.finfo(float).tiny
     return contrast @ contrast.T

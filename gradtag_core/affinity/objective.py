@@ -20,6 +20,7 @@ from gradtag_core.affinity.losses import RowLoss, row_loss
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.config import Weighting
 from gradtag_core.gradients.features import GradientFeatures
+from gradtag_core.gradients.memory import Storage
 
 
 @dataclass
@@ -102,10 +103,11 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The rows of every task, and the FLOPs spent on them."""
+    """The rows of every task, where matrices of their size go, and the FLOPs spent on them."""
 
     rows: list[TaskRows]
     flops: FlopCount = field(default_factory=FlopCount)
+    storage: Storage = field(default_factory=Storage)
 
     @classmethod
     def of(cls, features: GradientFeatures, device: torch.device | None) -> "Tasks":
@@ -117,7 +119,7 @@ class Tasks:
             part, kind, n_outputs = features.of_task(task), features.kind(task), features.n_outputs(task)
             logits, own = features.logits[part].to(projected), labels[features.rows.of_task(task)]
             rows.append(TaskRows(projected[part], logits, own, row_loss(kind, n_outputs)))
-        return cls(rows)
+        return cls(rows, storage=features.storage)
 
     @property
     def sizes(self) -> list[int]:
@@ -135,9 +137,17 @@ class Tasks:
 
     def rotated(self, basis: Tensor) -> "Tasks":
         """The same rows for weights v with w = basis v."""
-        rows = [replace(task, projected=task.projected @ basis) for task in self.rows]
         self.flops.total += sum(2 * task.projected.numel() * self.dim for task in self.rows)
-        return Tasks(rows, self.flops)
+        if self.like.device.type != "cpu":
+            return replace(self, rows=[replace(task, projected=task.projected @ basis) for task in self.rows])
+        sizes = [len(task.projected) for task in self.rows]
+        table = self.storage.table((sum(sizes), self.dim), self.like.dtype)
+        parts = table.values.split(sizes)
+        for part, task in zip(parts, self.rows, strict=True):
+            torch.mm(task.projected, basis, out=part)
+            table.let_go()
+        rows = [replace(task, projected=part) for part, task in zip(parts, self.rows, strict=True)]
+        return replace(self, rows=rows)
 
     def expand(self, point: Tensor) -> Expansion:
         logits = [task.logits + task.projected @ point for task in self.rows]

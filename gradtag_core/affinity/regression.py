@@ -46,26 +46,31 @@ def fit_subsets(
     `penalty` > 0 is absolute; features in float64 give answers in float64. Subsets of numeric targets alone take one
     step, which solves them in closed form.
     """
-    tasks = Tasks.of(features, device)
-    common = _Common.of(tasks, penalty, weighting)
-    size = _subsets_at_once(tasks, subsets)
+    common = Common.of(features, penalty, weighting, device)
+    fits = fit_from(common, subsets, tolerance, reporter)
+    return replace(fits, flops=common.flops + fits.flops)
+
+
+def fit_from(
+    common: "Common", subsets: Sequence[Subset], tolerance: float = 1e-4, reporter: Reporter | None = None
+) -> Regressions:
+    """`fit_subsets`, from what all subsets share; `flops` are those of these subsets alone."""
+    before = common.tasks.flops.total
+    size = _subsets_at_once(common.tasks, subsets)
     weights, norms = [], []
     for first in range(0, len(subsets), size):
         (reporter or Reporter()).check()
-        found, relative = _fit_block(common, subsets[first : first + size], weighting, tolerance)
+        found, relative = _fit_block(common, subsets[first : first + size], tolerance)
         weights.append(common.basis @ found.T)
         norms.append(relative)
     relative = torch.cat(norms)
-    return Regressions(
-        torch.cat(weights, 1).cpu(), relative.cpu(), (relative <= tolerance).cpu(), tasks.flops.total
-    )
+    flops = common.tasks.flops.total - before
+    return Regressions(torch.cat(weights, 1).cpu(), relative.cpu(), (relative <= tolerance).cpu(), flops)
 
 
-def _fit_block(
-    common: "_Common", subsets: Sequence[Subset], weighting: Weighting, tolerance: float
-) -> tuple[Tensor, Tensor]:
+def _fit_block(common: "Common", subsets: Sequence[Subset], tolerance: float) -> tuple[Tensor, Tensor]:
     """The weights in the common coordinates, (m, d), and the gradient norms relative to those at zero."""
-    objectives = common.objectives(subsets, weighting)
+    objectives = common.objectives(subsets)
     at_zero = objectives.norms(objectives.gradient_of(common.zero)).clamp(
         min=torch.finfo(common.ridge.dtype).tiny
     )
@@ -75,17 +80,15 @@ def _fit_block(
     if points.dtype == torch.float64:  # in single precision a fit stops at rounding, which no step can mend
         for index in torch.nonzero(norms > tolerance * at_zero).flatten().tolist():
             points[index], norms[index] = _refine(
-                common, subsets[index], weighting, points[index], tolerance * at_zero[index]
+                common, subsets[index], points[index], tolerance * at_zero[index]
             )
     return points, norms / at_zero
 
 
-def _refine(
-    common: "_Common", subset: Subset, weighting: Weighting, point: Tensor, target: Tensor
-) -> tuple[Tensor, Tensor]:
+def _refine(common: "Common", subset: Subset, point: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Go on with one subset whose curvature is far from that at the start: its own Hessian, every few steps anew."""
     alone = common.only(subset)
-    objectives = alone.objectives([tuple(range(len(subset)))], weighting)
+    objectives = alone.objectives([tuple(range(len(subset)))])
     for _ in range(MAX_HESSIANS):
         here = alone.tasks.expand(point)
         precondition = common.solver(objectives.members.total(alone.tasks.curvatures(here).flatten(1)))
@@ -103,11 +106,14 @@ def _subsets_at_once(tasks: Tasks, subsets: Sequence[Subset]) -> int:
 
 
 @dataclass(frozen=True)
-class _Common:
-    """What the subsets share: coordinates in which the mean Hessian at w = 0 is the identity (so that single precision
-    suffices however small the penalty), the expansions at zero and at the start, and each task's curvature there."""
+class Common:
+    """What the subsets share, made once at the cost of `flops`: coordinates in which the mean Hessian at w = 0 is the
+    identity (so that single precision suffices however small the penalty), the expansions at zero and at the start, and
+    each task's curvature there."""
 
     tasks: Tasks
+    weighting: Weighting
+    flops: float
     basis: Tensor
     ridge: Tensor
     scale: Tensor
@@ -116,12 +122,17 @@ class _Common:
     curvatures: Tensor
 
     @classmethod
-    def of(cls, tasks: Tasks, penalty: float, weighting: Weighting) -> "_Common":
+    def of(
+        cls, features: GradientFeatures, penalty: float, weighting: Weighting,
+        device: torch.device | None = None,
+    ) -> "Common":  # fmt: skip
+        tasks = Tasks.of(features, device)
         like = tasks.like
         held = tuple(task for task, rows in enumerate(tasks.rows) if len(rows))
         everything = Membership.of([held], tasks.sizes, weighting, like)
         at_zero = tasks.curvatures(tasks.expand(like.new_zeros(tasks.dim)))
         mean = everything.total(at_zero.flatten(1)).view(tasks.dim, tasks.dim)
+        del at_zero  # as large as what is kept of the start
         values, vectors = torch.linalg.eigh(mean.double())
         values = values.clamp(min=0) + penalty
         basis = (vectors / values.sqrt()).to(like)
@@ -131,16 +142,17 @@ class _Common:
         together = SubsetObjectives(tasks, everything, ridge, scale)
         target = START_TOLERANCE * together.norms(together.gradient_of(zero))
         start = tasks.expand(minimise(together, zero, lambda gradient: gradient, target).points[0])
-        return cls(tasks, basis, ridge, scale, zero, start, tasks.curvatures(start))
+        curvatures = tasks.curvatures(start)
+        return cls(tasks, weighting, tasks.flops.total, basis, ridge, scale, zero, start, curvatures)
 
-    def objectives(self, subsets: Sequence[Subset], weighting: Weighting) -> SubsetObjectives:
-        members = Membership.of(subsets, self.tasks.sizes, weighting, self.tasks.like)
+    def objectives(self, subsets: Sequence[Subset]) -> SubsetObjectives:
+        members = Membership.of(subsets, self.tasks.sizes, self.weighting, self.tasks.like)
         return SubsetObjectives(self.tasks, members, self.ridge, self.scale)
 
-    def only(self, subset: Subset) -> "_Common":
+    def only(self, subset: Subset) -> "Common":
         """The same for the tasks of one subset, renumbered from zero."""
         rows = [self.tasks.rows[task] for task in subset]
-        return replace(self, tasks=Tasks(rows, self.tasks.flops))
+        return replace(self, tasks=replace(self.tasks, rows=rows))
 
     def solver(self, curvatures: Tensor) -> Callable[[Tensor], Tensor]:
         """Solves with Hessians, given without the penalty as (m, d²): rows of (m, d) to rows of (m, d)."""

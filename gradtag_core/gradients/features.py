@@ -1,7 +1,7 @@
 """Projected gradients of every output of every (example, task) row at a base model."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gradtag_core.cost import Cost, Meter, measure
 from gradtag_core.errors import GradTagError, InvalidInput, quoted
 from gradtag_core.gradients.identity import kernel_of
-from gradtag_core.gradients.memory import MemoryPlan, Table, pass_bytes
+from gradtag_core.gradients.memory import MemoryPlan, Storage, Table, held_bytes, pass_bytes
 from gradtag_core.gradients.parameters import ParameterChoice
 from gradtag_core.gradients.passes import logits_and_pieces_by_passes
 from gradtag_core.gradients.per_example import RowGroups, logits_and_pieces, unsupported_layers
@@ -37,7 +37,8 @@ class GradientFeatures:
     row's task (`kinds`, `outputs` by task; empty: all binary, with one output each), task after task, row after row,
     output after output; one per row where all tasks have one output. `projected` is mapped from a file where it
     exceeds its share of a memory budget. `gradient_energy` is the mean of ‖∇ output‖² over the entries, before
-    projection. `warnings` say what was computed in a slower way than it could be.
+    projection. `warnings` say what was computed in a slower way than it could be; `storage` is where matrices of the
+    size of `projected` are to go.
     """
 
     rows: Rows
@@ -48,6 +49,7 @@ class GradientFeatures:
     warnings: tuple[str, ...] = ()
     kinds: tuple[TaskKind, ...] = ()
     outputs: tuple[int, ...] = ()
+    storage: Storage = field(default_factory=Storage)
 
     def kind(self, task: int) -> TaskKind:
         return self.kinds[task] if self.kinds else "binary"
@@ -115,16 +117,16 @@ class Featurizer:
         Raises `InvalidInput` when the memory budget is too small.
         """
         entries = self._entries(rows)
+        generator = torch.Generator().manual_seed(seed)
+        n_sample = FIT_ROWS if self.projection.depends_on_data else 1
+        chosen = torch.randperm(len(entries.example), generator=generator)[:n_sample]
+        sample = _Entries(entries.example[chosen], entries.column[chosen])
         with measure() as meter:
-            plan = self._plan(entries, meter)
+            plan = self._plan(entries, meter, sample)
             if not self.projection.depends_on_data:
                 return meter.cost if meter.flops else Cost()
-            generator = torch.Generator().manual_seed(seed)
-            sample = torch.randperm(len(entries.example), generator=generator)[:FIT_ROWS]
-            batches = _batches(entries.example[sample], len(sample), self._most_rows(plan))
-            gradients = _Gradients(
-                lambda batch: self._gradients(entries, sample[batch], meter)[1:], list(batches)
-            )
+            batches = _batches(sample.example, len(chosen), self._most_rows(plan))
+            gradients = _Gradients(lambda batch: self._gradients(sample, batch, meter)[1:], list(batches))
             meter.flops += self.projection.fit(gradients)
         return meter.cost
 
@@ -137,6 +139,10 @@ class Featurizer:
         entries = self._entries(rows)
         n_entries = len(entries.example)
         logits, energy = torch.empty(n_entries), 0.0
+        kinds, outputs = self._suite.kinds, self.base.architecture.outputs
+        if not n_entries:
+            empty = torch.empty(0, self.projection.dim)
+            return GradientFeatures(rows, logits, empty, 0.0, Cost(), (), kinds, outputs)
         with measure() as meter:
             plan = self._plan(entries, meter)
             projected = self._table(n_entries, self.projection.dim, plan)
@@ -150,9 +156,8 @@ class Featurizer:
                 energy += float(sum(layer.squared_norms().double().sum() for layer in pieces))
                 meter.flops += flops
         return GradientFeatures(
-            rows, logits, projected.values, energy / n_entries, meter.cost, self.warnings, self._suite.kinds,
-            self.base.architecture.outputs,
-        )  # fmt: skip
+            rows, logits, projected.values, energy / n_entries, meter.cost, self.warnings, kinds, outputs
+        )
 
     def kernel(self, rows: Rows, others: Rows) -> tuple[Tensor, Cost]:
         """The inner products of the gradients themselves, whatever the projection: (entries, entries of the others),
@@ -162,6 +167,8 @@ class Featurizer:
         """
         entries, other_entries = self._entries(rows), self._entries(others)
         n_others = len(other_entries.example)
+        if not len(rows):
+            return torch.empty(0, n_others), Cost()
         with measure() as meter:
             plan = self._plan(other_entries, meter)
             found = self._table(len(entries.example), n_others, plan)
@@ -237,20 +244,24 @@ class Featurizer:
         example = torch.zeros(1, dtype=torch.long)
         return self._pass(example, example)[1], RowGroups.of(example.to(self._device))
 
-    def _plan(self, entries: "_Entries", meter: Meter) -> MemoryPlan:
+    def _plan(self, entries: "_Entries", meter: Meter, asked: "_Entries | None" = None) -> MemoryPlan:
         """How memory is shared out for work on these entries; every example must fit a batch with its own.
 
-        Inputs that are made on demand are made first, so that what they take is known; that is charged to the meter.
+        Inputs that are made on demand are made first, of all entries unless only some are `asked` for, so that what
+        they take is known; that is charged to the meter.
         """
         before = spent_flops(self._inputs)
-        made_ready(self._inputs, entries.example.numpy(), self._reporter.check)
+        made_ready(self._inputs, (asked or entries).example.numpy(), self._reporter.check)
         pieces = self._one_row[0]
         meter.flops += spent_flops(self._inputs) - before
         if not self.projection.depends_on_data:
             self.projection.fit([self._one_row])
         per_row = pass_bytes(pieces)
         most = int(entries.example.unique(return_counts=True)[1].max())
-        data = sum(part.nbytes for part in (self._inputs, self._suite.labels, self._suite.order, *entries))
+        inputs = self._suite.inputs if isinstance(self._suite.inputs, np.memmap) else self._inputs
+        data = held_bytes((inputs, self._suite.labels, self._suite.order)) + sum(
+            part.nbytes for part in entries
+        )
         model = 2 * sum(part.nbytes for part in self.base.weights.values())
         least = most * per_row + self.projection.working_bytes(pieces, most)
         plan = MemoryPlan.of(self._memory_budget, data + model, least)

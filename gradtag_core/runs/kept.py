@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import Forecast, Plan
 from gradtag_core.runs.stages import Stage
-from gradtag_core.runs.unit_keys import BLOCKS, UnitKeys, trained_key
-
-
-class Unit(NamedTuple):
-    """Where the cache keeps a unit, and how many of the stage's units it stands for."""
-
-    folder: str
-    key: str
-    suffix: str
-    count: int = 1
+from gradtag_core.runs.unit_keys import BLOCKS, Unit, UnitKeys, trained_key
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,8 @@ def plan_units(plan: Plan) -> PlanUnits:
     if config.n_inits:
         seeds = config.init_seeds
         stages["train"] = tuple(Unit("base-models", keys.base_model(seed), "safetensors") for seed in seeds)
-        stages["featurize"] = tuple(Unit("features", keys.features(seed), "safetensors") for seed in seeds)
-        stages["regress"] = tuple(Unit("estimates", keys.estimates(seed), "safetensors") for seed in seeds)
+        stages["featurize"] = tuple(unit for seed in seeds for unit in keys.feature_shards(seed))
+        stages["regress"] = tuple(unit for seed in seeds for unit in keys.estimate_blocks(seed))
     if plan.proxy_subsets:
         stages["proxies"] = tuple(Unit(BLOCKS, key, "json", count) for key, count in keys.proxies())
     if plan.truth_subsets:

@@ -8,19 +8,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gradtag_core.affinity.subsets import Subset
+from gradtag_core.config import ScoringMode
 from gradtag_core.models.architecture import Architecture
 from gradtag_core.runs.files import content_key
 from gradtag_core.runs.plan import Plan
+from gradtag_core.runs.shard_bounds import shard_bounds
 
 UNIT_FORMAT = 2  # raise it when a unit's content changes for the same key
 BLOCK = 32  # subsets of one seed: what an interruption can cost, a few seconds of training each
 BLOCKS = "trained-blocks"
 TOLERANCE = 1e-4  # of the regressions
+# Subsets of a block of estimates; of real forward passes fewer, each of which takes long.
+ESTIMATED: dict[ScoringMode, int] = {"linear": 1024, "representer": 256, "paper": 256}
+
+
+class Unit(NamedTuple):
+    """Where the cache keeps a unit, and how many of the stage's units it stands for."""
+
+    folder: str
+    key: str
+    suffix: str
+    count: int = 1
+
 
 Block = list[tuple[Subset, int]]  # subsets that are trained side by side, each with its seed
 
@@ -79,9 +95,30 @@ class UnitKeys:
         return self.key("base-scores", self.base_model(seed))
 
     def features(self, seed: int) -> str:
+        """What names the features of a base model as a whole, of which each shard is a unit."""
         config = self.plan.config
         dim = None if config.projection == "identity" else config.proj_dim
         return self.key("features", self.base_model(seed), config.projection, dim, config.parameters)
+
+    @cached_property
+    def shard_bounds(self) -> np.ndarray:
+        """Shard i of the features is of the examples from bounds[i] to before bounds[i + 1]."""
+        config, suite, outputs = self.plan.config, self.plan.suite, self.plan.architecture.outputs
+        n_columns = config.proj_dim
+        if config.projection == "identity":
+            counts = suite.train_sizes
+            n_columns = int(sum(count * own for count, own in zip(counts, outputs, strict=True)))
+        return shard_bounds(suite, outputs, n_columns)
+
+    def feature_shard(self, seed: int, shard: int) -> str:
+        return self.key("features", self.features(seed), self.shard_bounds[shard : shard + 2].tolist())
+
+    def feature_shards(self, seed: int) -> tuple[Unit, ...]:
+        """The units of the features of a base model, in their order."""
+        return tuple(
+            Unit("features", self.feature_shard(seed, shard), "safetensors")
+            for shard in range(len(self.shard_bounds) - 1)
+        )
 
     @property
     def estimation(self) -> dict[str, Any]:
@@ -89,8 +126,26 @@ class UnitKeys:
         return {"l2": self.plan.config.l2, "weighting": self.plan.config.weighting, "tolerance": TOLERANCE}
 
     def estimates(self, seed: int) -> str:
+        """What names the estimates at a base model as a whole, of which each block is a unit."""
         subsets, scoring = _subsets_key(self.plan.subsets), self.plan.config.scoring
         return self.key("estimates", self.features(seed), subsets, self.estimation, scoring)
+
+    @cached_property
+    def subset_blocks(self) -> tuple[tuple[Subset, ...], ...]:
+        """The plan's subsets in the blocks in which they are estimated."""
+        subsets, size = self.plan.subsets, ESTIMATED[self.plan.config.scoring]
+        return tuple(subsets[start : start + size] for start in range(0, len(subsets), size))
+
+    def estimate_block(self, seed: int, block: int) -> str:
+        subsets, scoring = _subsets_key(self.subset_blocks[block]), self.plan.config.scoring
+        return self.key("estimates", self.features(seed), subsets, self.estimation, scoring)
+
+    def estimate_blocks(self, seed: int) -> tuple[Unit, ...]:
+        """The units of the estimates at a base model, in their order."""
+        return tuple(
+            Unit("estimates", self.estimate_block(seed, block), "safetensors")
+            for block in range(len(self.subset_blocks))
+        )
 
     def block(
         self, architecture: Architecture, recipe: Mapping[str, Any], block: Block, seed_step: int
@@ -142,6 +197,6 @@ def trained_key(parts: tuple[Any, ...], subset: Sequence[int]) -> str:
     return content_key(*parts, list(subset))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1024)
 def _subsets_key(subsets: tuple[Subset, ...]) -> str:
     return content_key([list(subset) for subset in subsets])

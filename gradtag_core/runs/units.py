@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from gradtag_core.affinity.estimate import EstimationSettings, estimate_kernel_scores, estimate_scores
-from gradtag_core.affinity.lifted import LiftedModel, lifted_scores
 from gradtag_core.affinity.scores import SubsetScores, scores_to_json
 from gradtag_core.affinity.subsets import Subset
 from gradtag_core.cost import Cost
 from gradtag_core.gradients.features import Featurizer, GradientFeatures
-from gradtag_core.gradients.projection import make_projection
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.models.device import resolve_device
 from gradtag_core.progress import Reporter
+from gradtag_core.runs.estimate_units import EstimateUnits
+from gradtag_core.runs.feature_units import FeatureUnits
 from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.plan import Plan
-from gradtag_core.runs.unit_keys import UnitKeys, trained_key
-from gradtag_core.tasks.suite import Rows, Split
+from gradtag_core.runs.unit_keys import Unit, UnitKeys, trained_key
+from gradtag_core.tasks.suite import Split
 from gradtag_core.training.trainer import BaseModel, Recipe, Trainer
-
-SPLITS: tuple[Split, Split] = ("train", "validation")
 
 
 class Units:
@@ -43,6 +39,8 @@ class Units:
         self.keys = UnitKeys(plan, self.device.type)
         self._on_unit = on_unit
         self._trainer: Trainer | None = None
+        self._features = FeatureUnits(self)
+        self._estimates = EstimateUnits(self)
 
     @property
     def trainer(self) -> Trainer:
@@ -96,117 +94,43 @@ class Units:
 
     # Projected gradients
 
+    def feature_shards(self, seed: int) -> tuple[Unit, ...]:
+        """The units that the features of a base model are put together from."""
+        return self.keys.feature_shards(seed)
+
+    def feature_shard(self, seed: int, shard: int) -> tuple[GradientFeatures, GradientFeatures]:
+        """Those of the training and validation rows of one range of examples."""
+        self._estimates.forget()
+        return self._features.shard(seed, shard)
+
     def features(self, seed: int) -> tuple[GradientFeatures, GradientFeatures]:
         """Logits and projected gradients of the training and validation rows at the base model of `seed`; without a
         projection, their inner products with the training gradients in place of projected ones."""
-        key = self.noted("features", self.keys.features(seed))
-        rows = {split: self.plan.suite.rows(split) for split in SPLITS}
-        found = self.cache.get_arrays("features", key)
-        if found:
-            arrays, metadata = found
-            facts = json.loads(metadata["facts"])
-            train, validation = (
-                GradientFeatures(
-                    rows[split],
-                    torch.from_numpy(arrays[f"{split}_logits"]),
-                    torch.from_numpy(arrays[f"{split}_projected"]),
-                    facts[split]["gradient_energy"],
-                    Cost(**facts[split]["cost"]),
-                    tuple(facts[split]["warnings"]),
-                    self.plan.suite.kinds,
-                    self.plan.architecture.outputs,
-                )
-                for split in SPLITS
-            )
-            return train, validation
-        train, validation = self._computed_features(seed, rows["train"], rows["validation"])
-        arrays, facts = {}, {}
-        for split, made in zip(SPLITS, (train, validation), strict=True):
-            arrays |= {f"{split}_logits": made.logits.numpy(), f"{split}_projected": made.projected.numpy()}
-            facts[split] = {
-                "gradient_energy": made.gradient_energy, "cost": made.cost.to_json(), "warnings": made.warnings,
-            }  # fmt: skip
-        self.cache.put_arrays("features", key, arrays, {"facts": json.dumps(facts)})
-        return train, validation
-
-    def _computed_features(
-        self, seed: int, train_rows: Rows, validation_rows: Rows
-    ) -> tuple[GradientFeatures, GradientFeatures]:
-        exact = self.plan.config.projection == "identity"
-        featurizer = self._featurizer(seed)
-        fit_cost = featurizer.fit(train_rows, seed)
-        train, validation = featurizer.featurize(train_rows), featurizer.featurize(validation_rows)
-        train = replace(train, cost=train.cost + fit_cost)
-        if not exact:
-            return train, validation
-        kernel, kernel_cost = featurizer.kernel(train_rows, train_rows)
-        validation_kernel, validation_cost = featurizer.kernel(validation_rows, train_rows)
-        return (
-            replace(train, projected=kernel, cost=train.cost + kernel_cost),
-            replace(validation, projected=validation_kernel, cost=validation.cost + validation_cost),
-        )
-
-    def _featurizer(self, seed: int) -> Featurizer:
-        config = self.plan.config
-        exact = config.projection == "identity"  # where only logits and inner products are asked for
-        projection = (
-            make_projection("factored", 1, seed)
-            if exact
-            else make_projection(config.projection, config.proj_dim, seed)
-        )
-        return Featurizer(
-            self.plan.suite, self.base_model(seed), projection, self.device,
-            self.reporter, config.parameters, None if config.memory is None else int(config.memory * 2**30),
-            self.cache.root,
-        )  # fmt: skip
+        return self._features.whole(seed)
 
     def features_facts(self, seed: int) -> tuple[Cost, float, tuple[str, ...]]:
         """What the features of a base model cost, the share of the validation gradients' energy that they keep, and
         warnings; computes them where absent."""
-        train, validation = self.features(seed)
-        exact = self.plan.config.projection == "identity"
-        return train.cost + validation.cost, 1.0 if exact else validation.captured_energy, train.warnings
+        return self._features.facts(seed)
+
+    def featurizer(self, seed: int) -> Featurizer:
+        """What took the features, with its projection."""
+        return self._features.featurizer(seed)
 
     # Estimated scores
 
+    def estimate_blocks(self, seed: int) -> tuple[Unit, ...]:
+        """The units that the estimated scores at a base model are put together from."""
+        return self.keys.estimate_blocks(seed)
+
+    def estimate_block(self, seed: int, block: int) -> tuple[np.ndarray, Cost]:
+        """The scores of one block of subsets, (sum of their sizes, metrics), and what they cost."""
+        self._features.forget()
+        return self._estimates.block(seed, block)
+
     def estimated(self, seed: int) -> SubsetScores:
         """The estimated scores of every subset of the plan at the base model of `seed`."""
-        plan = self.plan
-        settings = EstimationSettings(**self.keys.estimation)
-        key = self.noted("estimates", self.keys.estimates(seed))
-        table = self.cache.get_arrays("estimates", key)
-        if table:
-            arrays, metadata = table
-            values, cost = arrays["values"], _cost(metadata)
-            return SubsetScores.of_seed(plan.suite.task_names, plan.subsets, values, seed, "estimated", cost)
-        scores = self._computed_estimates(seed, settings)
-        self.cache.put_arrays("estimates", key, {"values": scores.values}, _with_cost(scores.cost))
-        return scores
-
-    def _computed_estimates(self, seed: int, settings: EstimationSettings) -> SubsetScores:
-        plan, config = self.plan, self.plan.config
-        train, validation = self.features(seed)
-        if config.scoring != "linear":
-            model = LiftedModel(plan.suite, self.base_model(seed), self.device, config.parameters)
-            lift = None
-            if config.scoring == "paper":
-                featurizer = self._featurizer(seed)
-                featurizer.fit(train.rows, seed)  # a projection is regenerated, not kept
-                lift = featurizer.projection.lift
-            return lifted_scores(model, train, plan.subsets, settings, config.scoring, lift, self.reporter)
-        common = (
-            train,
-            validation,
-            plan.subsets,
-            plan.suite.task_names,
-            settings,
-            seed,
-            self.device,
-            self.reporter,
-        )
-        if config.projection == "identity":
-            return estimate_kernel_scores(train.projected, validation.projected, *common)
-        return estimate_scores(*common)
+        return self._estimates.whole(seed)
 
     # Groups
 

@@ -1,6 +1,6 @@
 """What the arrays of a task suite must be like."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from gradtag_core.errors import InvalidInput, quoted
 
 KINDS = ("binary", "multiclass", "regression")
 MOST_CLASSES = 1000
+CHECKED_AT_ONCE = 2**22  # numbers
 
 
 def require_usable_inputs(inputs: np.ndarray, n_examples: int) -> None:
@@ -24,9 +25,17 @@ def require_usable_inputs(inputs: np.ndarray, n_examples: int) -> None:
             "`inputs` must be texts (one axis, dtype StringDType) or float32 with two, three or four axes; found "
             f"{inputs.dtype} of shape {inputs.shape}."
         )
-    if not np.isfinite(inputs).all():
-        row = int(np.argwhere(~np.isfinite(inputs))[0][0])
-        raise InvalidInput(f"`inputs` must be finite numbers; example {row} holds one that is not.")
+    for first, part in _parts(inputs):
+        finite = np.isfinite(part)
+        if not finite.all():
+            row = first + int(np.argwhere(~finite)[0][0])
+            raise InvalidInput(f"`inputs` must be finite numbers; example {row} holds one that is not.")
+
+
+def _parts(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Some rows at a time, after the number of the first: what a check makes of all would be as large as the array."""
+    step = max(1, CHECKED_AT_ONCE // max(1, array[:1].size))
+    return ((first, array[first : first + step]) for first in range(0, len(array), step))
 
 
 def _require_texts(inputs: np.ndarray) -> None:
@@ -45,7 +54,7 @@ def require_usable_labels(labels: np.ndarray, kinds: Sequence[str], task_names: 
             f"{quoted(tuple(kinds))}."
         )
     if set(kinds) == {"binary"}:
-        if not np.isin(labels, (-1, 0, 1)).all():
+        if not all(np.isin(part, (-1, 0, 1)).all() for _, part in _parts(labels)):
             raise InvalidInput("`labels` must be 1, 0 or -1 (not labelled).")
         return
     if labels.dtype != np.float32:

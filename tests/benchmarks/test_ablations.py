@@ -74,7 +74,7 @@ def test_a_second_call_trains_nothing_and_repeats_every_number(
     monkeypatch.setattr(Trainer, "fit", forbidden)
     for place in (
         "gradtag_core.training.stacked_blocks.fit_many", "gradtag_core.methods.trained_groups.fit_many",
-        "gradtag_core.runs.units.estimate_scores", "benchmarks.ablations_bench.train_groups",
+        "gradtag_core.runs.estimate_units.Estimator.scores", "benchmarks.ablations_bench.train_groups",
         "benchmarks.ablations_bench.cluster", "benchmarks.ablations_ptg.transfer_gains",
     ):  # fmt: skip
         monkeypatch.setattr(place, forbidden)

@@ -49,9 +49,11 @@ def test_hops_are_those_of_the_dense_product(dim):
     starts = range(0, dim, COLUMNS_AT_ONCE)
     signs = np.concatenate(
         [
-            np.random.default_rng([7, start]).choice(
-                np.array([-1, 1], np.float32), (GRAPH.n_nodes, min(COLUMNS_AT_ONCE, dim - start))
+            2.0
+            * np.random.default_rng([7, start]).integers(
+                0, 2, (GRAPH.n_nodes, min(COLUMNS_AT_ONCE, dim - start)), np.int8
             )
+            - 1
             for start in starts
         ],
         axis=1,
