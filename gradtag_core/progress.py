@@ -13,16 +13,25 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Progress:
-    """One report: `done` of `total` equal units of `stage`, and the seconds left at the pace so far (None: unknown)."""
+    """One report: `done` of `total` equal units of `stage`, and the seconds left at the pace so far (None: unknown).
+
+    `note` says what the work waits for, if anything.
+    """
 
     stage: str
     done: int
     total: int
     seconds_left: float | None = None
+    note: str = ""
 
     @property
     def fraction(self) -> float:
         return self.done / self.total if self.total else 1.0
+
+    @property
+    def words(self) -> str:
+        """The stage, and what it waits for."""
+        return f"{self.stage} ({self.note})" if self.note else self.stage
 
 
 class Reporter:
@@ -39,6 +48,10 @@ class Reporter:
         """Raise `Cancelled` if someone asked to stop: call it inside long loops."""
         if self._cancel.is_set():
             raise Cancelled("The work was cancelled on request.")
+
+    def report(self, progress: Progress) -> None:
+        """Pass one report on, for work that no loop of this process does."""
+        self._on_progress(progress)
 
     def heard_by(self, on_progress: Callable[[Progress], None]) -> "Reporter":
         """A reporter that is cancelled with this one, and tells `on_progress` alone."""

@@ -11,6 +11,7 @@ from pages.parts import knobs
 from pages.parts.forecast import forecast_of, show_forecast
 from pages.parts.heading import heading
 from pages.parts.navigation import show
+from pages.parts.places import show_places
 from pages.parts.progress import follow_run
 from pages.parts.quantities import plain
 from pages.parts.state import FOLLOWED, SUITE, current_run, start_run, store
@@ -39,6 +40,7 @@ def main() -> None:
     with right:
         if config is not None:
             show_forecast(config)
+            show_places()
         launched = st.button("Launch", type="primary", icon=":material/play_arrow:", disabled=config is None)
         if launched and config is not None:
             start_run(config)
@@ -68,7 +70,7 @@ def pick_preset() -> str:
     st.session_state.setdefault("preset", knobs.DEFAULT)
     return st.segmented_control(
         "Preset", (knobs.DEFAULT, *PRESETS, knobs.CUSTOM), format_func=str.capitalize, key="preset", required=True,
-        on_change=knobs.fill_from_preset, persist_state="session",
+        on_change=knobs.fill_from_preset, persist_state="session", wrap=True,
     ) or knobs.DEFAULT  # fmt: skip
 
 

@@ -34,6 +34,24 @@ def knob_options(config: type[BaseModel]) -> list[inspect.Parameter]:
     return found
 
 
+Workers = Annotated[int | None, typer.Option(
+    help="Make units in this many processes of this machine. Default: $GRADTAG_WORKERS, else 1.", show_default=False,
+)]  # fmt: skip
+Scheduler = Annotated[str | None, typer.Option(
+    metavar="URL", show_default=False,
+    help="Make units on the Dask cluster of this scheduler, as tcp://host:8786. Default: $GRADTAG_SCHEDULER.",
+)]  # fmt: skip
+
+
+def place_options() -> list[inspect.Parameter]:
+    """Where units of work run."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter("workers", kind, default=None, annotation=Workers),
+        inspect.Parameter("scheduler", kind, default=None, annotation=Scheduler),
+    ]
+
+
 def keyword(name: str, annotation: Any, option: Any, default: Any = None) -> inspect.Parameter:
     """One option of a command."""
     return inspect.Parameter(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gradtag_core.cli.options import keyword, knob_options, set_options
+from gradtag_core.cli.options import keyword, knob_options, place_options, set_options
 from gradtag_core.cli.printing import print_json, print_table
-from gradtag_core.cli.work import carry_out
+from gradtag_core.cli.work import carry_out, chosen_engine
 from gradtag_core.errors import InvalidInput
 from gradtag_core.study_config import StudyConfig, difference, make_study_config
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def pareto(
-    resume: str | None = None, budget: float | None = None, name: str | None = None, as_json: bool = False,
-    **values: Any,
+    resume: str | None = None, budget: float | None = None, name: str | None = None, workers: int | None = None,
+    scheduler: str | None = None, as_json: bool = False, **values: Any,
 ) -> None:  # fmt: skip
     """Compare multitask methods on one data set: error against FLOPs, and the best under a budget."""
     from gradtag_core.runs.start import create_study, load_study_plan, open_store
@@ -28,9 +28,13 @@ def pareto(
         config = make_study_config(**values)
         if budget is not None:
             _require_budget(budget, load_study_plan(config).cheapest_flops)
-        row = carry_out(store, create_study(store, config, name).id)
+        with chosen_engine(workers, scheduler) as engine:
+            row = carry_out(store, create_study(store, config, name).id, engine)
     else:
         row = _resumed(store, resume, name, values)
+        if row.state != "done":
+            with chosen_engine(workers, scheduler) as engine:
+                row = carry_out(store, store.reopen(row.id).id, engine)
     print_study(store, row, as_json, budget)
 
 
@@ -40,6 +44,7 @@ set_options(pareto, [
     keyword("budget", float | None, typer.Option(
         metavar="FLOPS", help="Also name the best method that takes at most this many FLOPs.")),
     keyword("name", str | None, typer.Option(help="What to call the study.")),
+    *place_options(),
     *knob_options(StudyConfig),
 ])  # fmt: skip
 
@@ -55,7 +60,7 @@ def _resumed(store: RunStore, study_id: str, name: str | None, values: dict[str,
         )
     if name is not None and name != row.name:
         raise InvalidInput(f"`name` must be that of the study, {row.name!r}, or left out; found {name!r}.")
-    return row if row.state == "done" else carry_out(store, store.reopen(row.id).id)
+    return row
 
 
 def _require_budget(budget: float, cheapest: float) -> None:

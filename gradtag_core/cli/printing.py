@@ -11,14 +11,16 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """A table of plain texts: rich would read `[red]` in a name as markup, and `:x:` as a picture."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
     console = Console()
     if not console.is_terminal:
         console.width = 120  # a pipe has no width; do not cut cells at 80
-    table = Table(*headings, box=None, header_style="bold")
+    table = Table(*(Column(Text(heading)) for heading in headings), box=None, header_style="bold")
     table.columns[0].no_wrap = True
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)

@@ -95,7 +95,13 @@ def _record(run_id: str) -> tuple[str, RunRecord]:
     row = store.get(store.resolve(run_id))
     if row.kind != "run":
         raise InvalidInput(f"`{row.id}` is a {row.kind}; reports and bundles are made of runs.")
-    return row.id, RunRecord(store.run_folder(row.id))
+    record = RunRecord(store.run_folder(row.id))
+    if not record.has_summary or record.estimated is None:
+        why = f" ({row.error.rstrip('.')})" if row.error else ""
+        raise InvalidInput(
+            f"`RUN` must have an estimate; `{row.id}` is {row.state}{why} and has none. Wait for it, or `resume` it."
+        )
+    return row.id, record
 
 
 def _target(path: Path, force: bool) -> Path:

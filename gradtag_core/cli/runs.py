@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gradtag_core.cli.options import AsJson, RunId, keyword, knob_options, set_options
+from gradtag_core.cli.options import (
+    AsJson,
+    RunId,
+    Scheduler,
+    Workers,
+    keyword,
+    knob_options,
+    place_options,
+    set_options,
+)
 from gradtag_core.cli.pareto import print_study
 from gradtag_core.cli.printing import print_json, print_table
 from gradtag_core.cli.sweep import print_sweep
-from gradtag_core.cli.work import carry_out
+from gradtag_core.cli.work import carry_out, chosen_engine, place_words
 from gradtag_core.config import PRESETS, Metric, RunConfig, make_config
 from gradtag_core.errors import InvalidInput
 
@@ -40,29 +49,37 @@ def suites(as_json: AsJson = False) -> None:
 
 
 def run(
-    preset: str | None = None, name: str | None = None, as_json: bool = False, **values: Any
+    preset: str | None = None, name: str | None = None, workers: int | None = None, scheduler: str | None = None,
+    as_json: bool = False, **values: Any,
 ) -> None:  # fmt: skip
     """Estimate task affinity, group the tasks, train the groups; with --truth, train subsets for real too."""
     from gradtag_core.runs.start import create_run, open_store
 
-    store = open_store()
-    print_outcome(store, carry_out(store, create_run(store, make_config(preset, **values), name).id), as_json)
+    store, config = open_store(), make_config(preset, **values)
+    with chosen_engine(workers, scheduler) as engine:
+        row = carry_out(store, create_run(store, config, name).id, engine)
+    print_outcome(store, row, as_json)
 
 
 set_options(run, [
     keyword("preset", Literal[tuple(PRESETS)] | None, typer.Option(  # type: ignore[valid-type]
         help="Settings to start from; options given beside it win.")),
     keyword("name", str | None, typer.Option(help="What to call the run.")),
+    *place_options(),
     *knob_options(RunConfig),
 ])  # fmt: skip
 
 
-def resume(run_id: RunId, as_json: AsJson = False) -> None:
+def resume(
+    run_id: RunId, workers: Workers = None, scheduler: Scheduler = None, as_json: AsJson = False
+) -> None:
     """Finish an interrupted, failed or cancelled run; what it finished is not computed again."""
     from gradtag_core.runs.start import open_store
 
     store = open_store()
-    row = carry_out(store, store.reopen(store.resolve(run_id)).id)
+    found = store.resolve(run_id)
+    with chosen_engine(workers, scheduler) as engine:
+        row = carry_out(store, store.reopen(found).id, engine)
     {"run": print_outcome, "study": print_study, "sweep": print_sweep}[row.kind](store, row, as_json)
 
 
@@ -134,6 +151,8 @@ def show(run_id: RunId, as_json: AsJson = False) -> None:
             print(f"{stage}: {cost.flops:.3g} FLOPs, {cost.seconds:.1f} s")
         if record.summary.captured_energy is not None:
             print(f"gradient energy kept by the projection: {record.summary.captured_energy:.0%}")
+        if record.summary.places:
+            print(f"units made elsewhere: {place_words(record.summary.places)}")
     _print_groups(record)
 
 

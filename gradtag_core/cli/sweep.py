@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from gradtag_core.cli.options import keyword, knob_options, set_options
+from gradtag_core.cli.options import keyword, knob_options, place_options, set_options
 from gradtag_core.cli.printing import print_json, print_table
-from gradtag_core.cli.work import carry_out
+from gradtag_core.cli.work import carry_out, chosen_engine
 from gradtag_core.config import PRESETS, RunConfig, make_config
 from gradtag_core.sweep_config import make_sweep_config, parse_vary, value_text
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    vary: list[str], preset: str | None = None, name: str | None = None, as_json: bool = False, **values: Any
-) -> None:
+    vary: list[str], preset: str | None = None, name: str | None = None, workers: int | None = None,
+    scheduler: str | None = None, as_json: bool = False, **values: Any,
+) -> None:  # fmt: skip
     """Vary one or two knobs of a run over a grid; cells share what they have in common."""
     from gradtag_core.runs.start import create_sweep, open_store
 
     store = open_store()
     config = make_sweep_config(make_config(preset, **values), parse_vary(vary))
-    print_sweep(store, carry_out(store, create_sweep(store, config, name).id), as_json)
+    with chosen_engine(workers, scheduler) as engine:
+        row = carry_out(store, create_sweep(store, config, name).id, engine)
+    print_sweep(store, row, as_json)
 
 
 set_options(sweep, [
@@ -35,6 +38,7 @@ set_options(sweep, [
     keyword("preset", Literal[tuple(PRESETS)] | None, typer.Option(  # type: ignore[valid-type]
         help="Settings to start from; options given beside it win.")),
     keyword("name", str | None, typer.Option(help="What to call the sweep.")),
+    *place_options(),
     *knob_options(RunConfig),
 ])  # fmt: skip
 

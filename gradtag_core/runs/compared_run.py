@@ -40,7 +40,7 @@ def _figures(record: RunRecord, metric: Metric, comparison: Comparison | None) -
         flops_share=estimated.cost.flops / summary.full_training_flops
         if estimated and summary.full_training_flops
         else None,
-        seconds=summary.seconds or sum(cost.seconds for cost in summary.costs.values()),
+        seconds=sum(cost.seconds for cost in summary.costs.values()) or summary.seconds,  # kept units too
         n_subsets=len(estimated.subsets) if estimated else None,
         n_groups=grouping.n_groups if grouping else None,
         density=grouping.density if grouping else None,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -22,6 +23,9 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.grouping.cluster import cluster
 from gradtag_core.grouping.result import Grouping
 from gradtag_core.progress import Reporter
+from gradtag_core.runs.engine.engine import Engine, InThisProcess, compute
+from gradtag_core.runs.engine.work import Job, group_works, stage_works
+from gradtag_core.runs.kept import plan_units
 from gradtag_core.runs.plan import Plan, mean_training_flops
 from gradtag_core.runs.record import GroupScores, RunRecord, Summary
 from gradtag_core.runs.stages import STAGE_TITLES, Stage
@@ -44,6 +48,7 @@ class Pipeline:
     units: Units
     record: RunRecord
     reporter: Reporter
+    engine: Engine = field(default_factory=InThisProcess)
     _costs: dict[str, Cost] = field(default_factory=dict)
     _warnings: tuple[str, ...] = ()
 
@@ -59,12 +64,13 @@ class Pipeline:
             self._train_truth()
 
     def _summary(self, row: RunRow) -> Summary:
+        earlier = self.record.summary.places if self.record.has_summary else {}
         return Summary(
             id=row.id, name=row.name, suite=row.suite, command=row.command, created=row.created, config=row.config,
             task_names=self.plan.suite.task_names, fingerprint=self.plan.suite.fingerprint,
             versions={"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             device=str(self.units.device),
-            full_training_flops=mean_training_flops(self.plan) * len(self.plan.subsets),
+            full_training_flops=mean_training_flops(self.plan) * len(self.plan.subsets), places=earlier,
         )  # fmt: skip
 
     def _estimate(self) -> SubsetScores:
@@ -98,19 +104,23 @@ class Pipeline:
         """The scores of every subset at every base model (paper, algorithm 1)."""
         seeds = self.plan.config.init_seeds
         units = self.units
+        self._make_elsewhere("train")
         self._charge("train", [base.cost for base in self._track("train", seeds, units.base_model)])
+        self._make_elsewhere("featurize")
         features = self._track("featurize", seeds, units.features_facts)
         energy = float(np.mean([captured for _, captured, _ in features]))
         found = [*self.plan.architecture.warnings, *(warning for *_, own in features for warning in own)]
         self._warnings = tuple(dict.fromkeys(found))
         self.record.write_summary(replace(self.record.summary, captured_energy=energy))
         self._charge("featurize", [cost for cost, *_ in features])
+        self._make_elsewhere("regress")
         parts = self._track("regress", seeds, units.estimated)
         self._charge("regress", [part.cost for part in parts])
         return reduce(SubsetScores.join, parts)
 
     def _train_proxies(self) -> SubsetScores:
         """The scores of small models, one per proxy subset, each from an initialisation of its own."""
+        self._make_elsewhere("proxies")
         plan, units = self.plan, self.units
         trainer = Trainer(plan.suite, plan.proxy_architecture, units.device)
         recipe = replace(units.recipe(plan.config.epochs), learning_rate=plan.proxy_learning_rate)
@@ -152,6 +162,7 @@ class Pipeline:
             tuple(np.flatnonzero(grouping.labels == group).tolist()) for group in range(grouping.n_groups)
         ]
         seed = self.plan.config.truth_seeds[0]
+        self._make_elsewhere("groups", groups)
         trained = self._track(
             "groups", [everything, *groups], lambda subset: self.units.trained(subset, seed)
         )
@@ -163,12 +174,30 @@ class Pipeline:
         self.record.write_group_scores(GroupScores(grouped, together, costs))
 
     def _train_truth(self) -> None:
+        self._make_elsewhere("truth")
         truth = TrainingBlocks(self.units, self.plan.truth_subsets, self.plan.config.truth_seeds)
         self.record.write_scores(self._train_blocks("truth", truth))
         comparison = self.record.comparison()
         if comparison:
             found = comparison.estimate.agreement.row_spearman
             self.record.write_summary(replace(self.record.summary, row_spearman=found))
+
+    def _make_elsewhere(self, stage: Stage, groups: Sequence[Subset] = ()) -> None:
+        """Have the engine make the units of a stage that are missing; the stage then finds them in the cache."""
+        if not self.engine.elsewhere:
+            return
+        plan, cache = self.plan, self.units.cache
+        known = plan_units(plan)
+        works = group_works(plan, known, groups) if stage == "groups" else stage_works(plan, known)[stage]
+        for work in works:
+            self.units.noted(work.unit.folder, work.unit.key)
+        before = Counter(self.engine.places)
+        job = Job.of(plan, cache, str(self.units.device))
+        try:
+            compute(self.engine, STAGE_TITLES[stage], job, cache, works, self.reporter)
+        finally:
+            summary, fresh = self.record.summary, Counter(self.engine.places) - before
+            self.record.write_summary(replace(summary, places=dict(Counter(summary.places) + fresh)))
 
     def _train_blocks(self, stage: Stage, blocks: TrainingBlocks) -> SubsetScores:
         with closing(blocks.train()) as trainings:
@@ -179,6 +208,8 @@ class Pipeline:
 
     def _track(self, stage: Stage, units: Iterable[Unit], work: Callable[[Unit], Result]) -> list[Result]:
         units = list(units)
+        if self.engine.elsewhere and stage != "group":  # which has reported them already
+            return [work(unit) for unit in units]
         return [work(unit) for unit in self.reporter.track(STAGE_TITLES[stage], units, len(units))]
 
     def _charge(self, stage: Stage, costs: Iterable[Cost]) -> Cost:

@@ -70,6 +70,7 @@ class Summary:
     `costs` by stage; `full_training_flops` of training every subset once; `captured_energy`: the share of the
     gradients' squared length that the projection keeps on validation rows, averaged over the base models. `n_subsets`
     were estimated, and `row_spearman` is against real training in the run's metric: lists of runs need both at once.
+    `places`: how many units other processes made, by process; empty where the run's own made all.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
     n_subsets: int | None = None
     row_spearman: float | None = None
+    places: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {"format": FORMAT, **asdict(self)}

@@ -171,7 +171,7 @@ class RunSession:
         self._write_again = time.monotonic() + self._write_seconds
         try:
             self.store.update_progress(
-                self.run_id, progress.stage, progress.done, progress.total, fraction, seconds_left
+                self.run_id, progress.words, progress.done, progress.total, fraction, seconds_left
             )
         except StoreError as error:
             self._warn("The progress could not be written: %s", error)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -12,6 +13,7 @@ from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.models.architecture import Architecture
 from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.command import call_in_code, command_line, is_call_in_code, study_command_line
+from gradtag_core.runs.engine.engine import SCHEDULER, WORKERS, Engine, EngineSettings, engine_of
 from gradtag_core.runs.kept import kept_units, plan_units, remaining
 from gradtag_core.runs.overall import OverallProgress
 from gradtag_core.runs.plan import Plan, forecast, make_plan
@@ -146,16 +148,17 @@ def load_study_plan(config: StudyConfig) -> StudyPlan:
 
 
 def execute(
-    store: RunStore, run_id: str, on_progress: OnProgress | None = None, plan: Plan | None = None
-) -> RunRow:
+    store: RunStore, run_id: str, on_progress: OnProgress | None = None, plan: Plan | None = None,
+    engine: Engine | None = None,
+) -> RunRow:  # fmt: skip
     """Carry out what is queued in this process and return its final row; finished units are not computed again.
 
     `plan`: that of a run whose suite or model is not stored (`plan_in_code`). `on_progress` hears (progress of the
-    stage, fraction of the run, seconds left of the run). A failure of ours ends in the row's state and error; any
-    other exception is raised after it was stored.
+    stage, fraction of the run, seconds left of the run). `engine`: where units are made; None: where the environment
+    says. A failure of ours ends in the row's state and error; any other exception is raised after it was stored.
     """
     row = store.get(run_id)
-    with RunSession(store, run_id) as session:
+    with RunSession(store, run_id) as session, _engine(engine, plan) as places:
 
         def report(progress: Progress, fraction: float, seconds_left: float | None) -> None:
             session.on_progress(progress, fraction, seconds_left)
@@ -163,14 +166,37 @@ def execute(
                 on_progress(progress, fraction, seconds_left)
 
         if row.kind == "study":
-            _work_on_study(store, row, report, session.cancel)
+            _work_on_study(store, row, report, session.cancel, places)
         elif row.kind == "sweep":
-            _work_on_sweep(store, row, report, session.cancel)
+            _work_on_sweep(store, row, report, session.cancel, places)
         else:
-            _work_on_run(store, row, plan or _stored_plan(row), report, session.cancel)
+            _work_on_run(store, row, plan or _stored_plan(row), report, session.cancel, places)
     row = store.get(run_id)
     _note_seconds(store, row)
     return row
+
+
+@contextmanager
+def _engine(given: Engine | None, plan_in_code: Plan | None) -> Iterator[Engine]:
+    """The engine that is given, or for as long as the run takes the one that the environment asks for."""
+    if plan_in_code is not None:
+        require_stored_for(EngineSettings.of() if given is None else given)
+    engine = engine_of(EngineSettings.of()) if given is None else given
+    try:
+        yield engine
+    finally:
+        if given is None:
+            engine.close()
+
+
+def require_stored_for(asked: EngineSettings | Engine) -> None:
+    """Raise `InvalidInput` where units of a suite or a model that exist in code alone should be made elsewhere."""
+    if asked.elsewhere:
+        raise InvalidInput(
+            f"`workers` and `scheduler` must be left out ({WORKERS} and {SCHEDULER} unset) where a suite or a model "
+            f"exists in code alone, which other processes cannot load; found units asked for {asked.where}. Leave "
+            "them out, or store the suite first with `add_suite`."
+        )
 
 
 def _stored_plan(row: RunRow) -> Plan:
@@ -178,7 +204,9 @@ def _stored_plan(row: RunRow) -> Plan:
     return load_plan(read_config(row.config))
 
 
-def _work_on_run(store: RunStore, row: RunRow, plan: Plan, report: OnProgress, cancel: Event) -> None:
+def _work_on_run(
+    store: RunStore, row: RunRow, plan: Plan, report: OnProgress, cancel: Event, engine: Engine
+) -> None:
     from gradtag_core.models.device import limited_threads
     from gradtag_core.runs.pipeline import Pipeline
     from gradtag_core.runs.units import Units
@@ -190,29 +218,29 @@ def _work_on_run(store: RunStore, row: RunRow, plan: Plan, report: OnProgress, c
     reporter = Reporter(lambda progress: report(progress, *overall(progress)), cancel)
     units = Units(plan, store.cache, reporter, lambda stage, key: store.record_unit(row.id, stage, key))
     with limited_threads(plan.config.threads):
-        Pipeline(plan, units, record, reporter).run(row)
+        Pipeline(plan, units, record, reporter, engine).run(row)
 
 
-def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+def _work_on_study(store: RunStore, row: RunRow, report: OnProgress, cancel: Event, engine: Engine) -> None:
     from gradtag_core.runs.study import Study
 
     plan, record = load_study_plan(make_study_config(**row.config)), StudyRecord(store.run_folder(row.id))
     _require_same_data(record, plan.suite.name, plan.suite.fingerprint)
     study = Study(
         plan, store.cache, record, report, Reporter(cancel=cancel),
-        lambda stage, key: store.record_unit(row.id, stage, key),
+        lambda stage, key: store.record_unit(row.id, stage, key), engine,
     )  # fmt: skip
     study.run(row)
 
 
-def _work_on_sweep(store: RunStore, row: RunRow, report: OnProgress, cancel: Event) -> None:
+def _work_on_sweep(store: RunStore, row: RunRow, report: OnProgress, cancel: Event, engine: Engine) -> None:
     from gradtag_core.runs.sweep import Sweep, fingerprint_of
 
     plan, record = load_sweep_plan(read_sweep_config(row.config)), SweepRecord(store.run_folder(row.id))
     _require_same_data(record, row.suite, fingerprint_of(plan))
     sweep = Sweep(
         plan, store.cache, record, measured_rates(store, plan.config.base), report, Reporter(cancel=cancel),
-        lambda stage, key: store.record_unit(row.id, stage, key),
+        lambda stage, key: store.record_unit(row.id, stage, key), engine,
     )  # fmt: skip
     sweep.run(row)
 
@@ -251,6 +279,7 @@ def run(
     if suite is None and model is None:
         plan, row, again = None, create_run(store, config), "resume it"
     else:
+        require_stored_for(EngineSettings.of())
         plan, again = plan_in_code(config, suite, model), "call `run` again"
         config = config.model_copy(update={"suite": plan.suite.name})
         called = None if model is None else getattr(model, "name", type(model).__name__)

@@ -22,7 +22,8 @@ from gradtag_core.runs.annotations import (
 )
 from gradtag_core.runs.database import PATIENT_SECONDS, opened
 from gradtag_core.runs.disk import make_folder, remove_folder, rename_folder
-from gradtag_core.runs.files import UnitCache, json_text
+from gradtag_core.runs.engine.shared_cache import store_cache
+from gradtag_core.runs.files import json_text
 from gradtag_core.runs.folders import folder_problems
 from gradtag_core.runs.row import (
     OPEN,
@@ -58,14 +59,14 @@ ADOPTED_COLUMNS = (
 class RunStore:
     """Runs under `home` (default: $GRADTAG_HOME, else the user's data folder) and read-only `samples`.
 
-    Every operation opens its own short-lived connection. The `samples` are folders of folders with a run.json or a
-    study.json, read once. Malformed ids raise `InvalidInput`; unknown ids, illegal changes of state, changing a
-    sample, and what the disk or SQLite refuses raise `StoreError`.
+    Units are cached in `home`, or where $GRADTAG_CACHE says. Every operation opens its own short-lived connection.
+    The `samples` are folders of folders with a run.json or a study.json, read once. Malformed ids raise `InvalidInput`;
+    unknown ids, illegal changes of state, changing a sample, and what the disk or SQLite refuses raise `StoreError`.
     """
 
     def __init__(self, home: Path | None = None, samples: Iterable[Path] = ()):
         self.home = home_folder(home)
-        self.cache = UnitCache(self.home / "cache")
+        self.cache = store_cache(self.home)
         self._samples, self._sample_problems = read_samples(samples)
         make_folder(self.home)
         with self.transaction():

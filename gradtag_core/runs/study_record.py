@@ -37,7 +37,7 @@ class StudySummary:
     """The content of study.json but for the results.
 
     `left_out` and `failed` say, by name, why a method does not apply and what went wrong with one; `planned` are the
-    methods of the study, in order.
+    methods of the study, in order. `places`: how many results other processes made, by process.
     """
 
     id: str
@@ -55,6 +55,7 @@ class StudySummary:
     seconds: float = 0.0
     left_out: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
 
 class StudyRecord(WorkRecord):

@@ -12,6 +12,7 @@ from gradtag_core.errors import Cancelled, GradTagError
 from gradtag_core.models.device import limited_threads, resolve_device
 from gradtag_core.progress import Progress, Reporter
 from gradtag_core.runs.command import command_line
+from gradtag_core.runs.engine.engine import Engine, InThisProcess
 from gradtag_core.runs.files import UnitCache, content_key
 from gradtag_core.runs.overall import NOMINAL_FLOPS_PER_SECOND, OverallProgress
 from gradtag_core.runs.pipeline import PACKAGES, Pipeline
@@ -43,6 +44,7 @@ class Sweep:
     on_progress: OnProgress = lambda progress, fraction, left: None
     reporter: Reporter = field(default_factory=Reporter)
     on_unit: Callable[[str, str], None] = lambda stage, key: None
+    engine: Engine = field(default_factory=InThisProcess)
 
     def run(self, row: RunRow) -> None:
         """A cell that fails in a way that we know is recorded with the reason, and the others go on."""
@@ -81,7 +83,7 @@ class Sweep:
 
         def report(progress: Progress) -> None:
             within, left = overall(progress)
-            what = f"Cell {place.before + 1} of {total}, {_words(cell)}: {progress.stage.lower()}"
+            what = f"Cell {place.before + 1} of {total}, {_words(cell)}: {progress.words.lower()}"
             self.on_progress(
                 Progress(what, progress.done, progress.total), *pace.now(place.done, within, left)
             )
@@ -89,7 +91,7 @@ class Sweep:
         reporter, started = self.reporter.heard_by(report), time.perf_counter()
         units = Units(cell.plan, self.cache, reporter, self.on_unit)
         with limited_threads(cell.config.threads):
-            Pipeline(cell.plan, units, record, reporter).run(_cell_row(row, index, cell))
+            Pipeline(cell.plan, units, record, reporter, self.engine).run(_cell_row(row, index, cell))
         record.write_summary(replace(record.summary, seconds=time.perf_counter() - started))
         base = record if index == self.plan.base else cell_record(self.record.folder, self.plan.base)
         return cell_result(record, base if base.grouping is not None else None)

@@ -17,9 +17,9 @@ class Log:
         self._stage = ""
 
     def on_progress(self, progress: Progress, fraction: float, seconds_left: float | None) -> None:
-        if progress.stage != self._stage:
-            self._stage = progress.stage
-            self.say(f"{progress.stage} ({progress.total})")
+        if progress.words != self._stage:
+            self._stage = progress.words
+            self.say(f"{progress.words} ({progress.total})")
 
     def say(self, text: str) -> None:
         with suppress(OSError):  # a full disk: the results come first

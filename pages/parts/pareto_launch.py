@@ -16,6 +16,7 @@ from pages.parts import knobs
 from pages.parts.errors import shown_errors
 from pages.parts.forecast import source_of_rates
 from pages.parts.pareto_picker import forget_view
+from pages.parts.places import show_places
 from pages.parts.quantities import flops_text, seconds_text
 from pages.parts.state import start_study, store
 
@@ -38,6 +39,7 @@ def show_launcher() -> None:
             config = _checked(values)
             if config is not None:
                 _show_forecast(config)
+                show_places()
             st.button(
                 "Start the study", type="primary", icon=":material/play_arrow:", disabled=config is None,
                 key="start_study", on_click=_start, args=(config,),

@@ -12,8 +12,10 @@ from gradtag_core.study_config import make_study_config
 from gradtag_core.sweep_config import read_sweep_config
 from pages.parts.compare_picker import RUNS
 from pages.parts.errors import shown_errors
+from pages.parts.places import places_caption
 from pages.parts.progress import follow_run, show_log
 from pages.parts.quantities import plain
+from pages.parts.results import record_of
 from pages.parts.state import PAGES, choose_run, delete_run, store
 
 READ_ONLY = "It ships with the project and cannot be changed."
@@ -25,11 +27,12 @@ ICONS: Mapping[RunKind, str] = {
 def show_actions(row: RunRow, tags: list[str]) -> None:
     """Open, compare, resume or cancel, rename, note and tag, archive, delete; how to repeat it, and its log if it
     failed. `tags` are those in use."""
-    st.subheader(plain(row.name))
+    st.header(plain(row.name))
     if row.tags:
         st.markdown(" ".join(f":gray-badge[{plain(tag)}]" for tag in row.tags))
     if row.note:
         st.text(row.note)
+    _show_places(row)
     if row.state != "done" and row.state not in OPEN:
         follow_run(row)
     with st.container(horizontal=True):
@@ -82,6 +85,13 @@ def _python(row: RunRow) -> str:
     if row.kind == "study":
         return python_call(make_study_config(**row.config))
     return python_call(read_sweep_config(row.config) if row.kind == "sweep" else read_config(row.config))
+
+
+def _show_places(row: RunRow) -> None:
+    record = record_of(row) if row.kind == "run" else None
+    words = "" if record is None else places_caption(record)
+    if words:
+        st.caption(words)
 
 
 def _rename(row: RunRow) -> None:

@@ -27,6 +27,7 @@ from gradtag_core.tasks.registry import suite_content
 from pages.parts import knobs
 from pages.parts.errors import shown_errors
 from pages.parts.forecast import Rates, rates_for
+from pages.parts.places import show_places
 from pages.parts.quantities import plain
 from pages.parts.run_picker import run_labels
 from pages.parts.state import start_sweep, store
@@ -53,6 +54,7 @@ def show_launcher(is_first: bool) -> None:
         with right:
             if config is not None:
                 show_sweep_forecast(config, _work(*_cached(config)))
+                show_places()
             st.button(
                 "Start the sweep", type="primary", icon=":material/play_arrow:", disabled=config is None,
                 key="start_sweep", on_click=_start, args=(config,),

@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from gradtag_core.affinity.estimate import Estimator
 from gradtag_core.config import make_config
 from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.progress import Reporter
@@ -46,7 +47,7 @@ def work_done(monkeypatch):
 
         monkeypatch.setattr(owner, attribute, counted)
 
-    count(units_module, "estimate_scores", "regress")
+    count(Estimator, "scores", "regress")
     count(units_module.Featurizer, "fit", "featurize")
     count(units_module.Trainer, "fit", "fit")
     return done
