@@ -21,7 +21,18 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from benchmarks.browser import chromium, served_app
 from benchmarks.large_runs import large_runs
-from benchmarks.page_speed import INTERACTION, Record, huge_maps, interactions, pages, reports, wait
+from benchmarks.page_speed import (
+    INTERACTION,
+    STOPWATCH,
+    TABLE_LINES,
+    Record,
+    blank_page,
+    huge_maps,
+    interactions,
+    pages,
+    reports,
+    wait,
+)
 from benchmarks.report import publish
 from gradtag_core.grouping.matrix_file import write_affinity_csv
 
@@ -32,7 +43,6 @@ THINKING = (
     1.5  # seconds between two changes of a user who looks at what came, in which the server works ahead
 )
 TASKS, GROUPS = 100, 12
-TABLE_LINES = "document.querySelectorAll('[data-testid=stTable] tbody tr').length"
 CAPTIONS = "[...document.querySelectorAll('[data-testid=stCaptionContainer]')].map(each => each.textContent)"
 ANSWER = "document.querySelector('.st-key-recommendation').textContent"
 STEPS_DONE = f"({CAPTIONS}.find(text => text.startsWith('Done:')) ?? '').split(/:|→/).length - 1 === COUNT"
@@ -40,17 +50,6 @@ THRESHOLD_WORDS = (
     "[...document.querySelectorAll('p')].map(each => each.textContent)"
     ".find(text => text.includes('by a threshold of')) ?? ''"
 )
-STOPWATCH = """shown => {
-  const holds = new Function('return ' + shown);
-  let started = null;
-  window.waited = null;
-  const look = () => {
-    if (holds()) window.waited = (performance.now() - started) / 1000;
-    else requestAnimationFrame(look);
-  };
-  const start = () => { if (started === null) { started = performance.now(); look(); } };
-  for (const kind of ['keydown', 'pointerdown', 'click']) addEventListener(kind, start, {once: true, capture: true});
-}"""
 
 
 def first_page(page: Page, url: str) -> float:
@@ -188,6 +187,7 @@ def large_pages(home: Path) -> Iterator[Record]:
     runs = large_runs(home)
     with served_app(home) as url, chromium() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        yield from blank_page(context)
         yield from pages(context, url, runs)
         yield from interactions(context, url, runs)
         yield from huge_maps(context, url, runs)

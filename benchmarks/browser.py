@@ -19,14 +19,18 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @contextmanager
-def served_app(home: Path | None = None) -> Iterator[str]:
+def served_app(home: Path | None = None, script: str = "") -> Iterator[str]:
     """Serve the app on a free port over the store in `home`, else an empty one, beside the sample runs; yields its
-    address."""
+    address. `script`: another app, as text."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as empty:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+        app = ROOT / "app.py"
+        if script:
+            app = Path(empty) / "app.py"
+            app.write_text(script)
+        command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)]
         environment = {**os.environ, "GRADTAG_HOME": str(home or empty)}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         url = f"http://localhost:{port}"

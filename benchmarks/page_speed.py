@@ -1,5 +1,6 @@
 """How long a user of large runs waits: every page of 100 tasks, changes on them, maps of 500 tasks, and reports."""
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from statistics import median
 
 from playwright.sync_api import BrowserContext, Page
 
+from benchmarks.browser import served_app
 from benchmarks.large_runs import LargeRuns
 from gradtag_core.report.html import write_report
 from gradtag_core.report.pdf import write_pdf
@@ -21,8 +23,27 @@ FIRST_CONTENT, INTERACTION, HUGE_MAP = 1.5, 0.5, 3.0  # seconds that are asked f
 REPORT, REPORT_MB, PDF = 5.0, 8.0, 20.0
 PATIENCE = 60_000  # milliseconds
 MAP, PLOT = ".js-plotly-plot .heatmaplayer image", ".js-plotly-plot .main-svg"
+TITLE = "document.querySelector('h1')?.textContent"
+TABLE_LINES = "document.querySelectorAll('[data-testid=stTable] tbody tr').length"
+FRAMES = (  # of the groups on the map
+    "document.querySelector('.st-key-grouped_affinities .js-plotly-plot')?._fullLayout?.shapes"
+    ".filter(shape => shape.type === 'rect').length"
+)
+BLANK = "import streamlit as st\nst.write('word')\n"
 RESTS = "[data-testid=stApp][data-test-script-state=notRunning]"
 QUIET = 700  # milliseconds without a change, after which nothing more is expected
+# From the browser's own event to the first frame in which something holds.
+STOPWATCH = """shown => {
+  const holds = new Function('return ' + shown);
+  let started = null;
+  window.waited = null;
+  const look = () => {
+    if (holds()) window.waited = (performance.now() - started) / 1000;
+    else requestAnimationFrame(look);
+  };
+  const start = () => { if (started === null) { started = performance.now(); look(); } };
+  for (const kind of ['keydown', 'pointerdown', 'click']) addEventListener(kind, start, {once: true, capture: true});
+}"""
 # From the browser's own event to the last change in the page before it rests.
 UNTIL_REST = """quiet => {
   const app = document.querySelector('[data-testid=stApp]'), main = document.querySelector('[data-testid=stMain]');
@@ -72,36 +93,66 @@ def visits(runs: LargeRuns) -> tuple[Visit, ...]:
     )
 
 
+def blank_page(context: BrowserContext) -> Iterator[Record]:
+    """What a page of Streamlit takes by itself, in a new window, with nothing but a word on it."""
+    with served_app(script=BLANK) as url:
+        visit = Visit("Streamlit alone", "/", "[data-testid=stMarkdown]")
+        seconds = median([_visited(context, url, visit) for _ in range(1 + VISITS)][1:])
+    yield wait("a page of Streamlit with one word, by its address", seconds)
+
+
 def pages(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
-    """First content of every page, and when nothing of it is missing; each page was visited once before."""
+    """First content of every page, come to from another page and opened by its address in a new window; each was
+    visited before."""
     for visit in visits(runs):
-        found = [_visited(context, url, visit) for _ in range(1 + VISITS)][1:]
-        firsts, wholes = zip(*found, strict=True)
-        yield wait(f"{visit.page}: first content", median(firsts), FIRST_CONTENT)
-        yield wait(f"{visit.page}: all of it", median(wholes), None)
+        yield wait(f"{visit.page}: first content", _come_to(context, url, visit), FIRST_CONTENT)
+        seconds = median([_visited(context, url, visit) for _ in range(VISITS)])
+        yield wait(f"{visit.page}: first content by its address in a new window", seconds, FIRST_CONTENT)
+
+
+def _come_to(context: BrowserContext, url: str, visit: Visit) -> float:
+    """The median from the click on the page's link, on another page, to its first content."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(url + visit.address)
+    page.wait_for_selector(visit.first, state="attached")
+    _rest(page)
+    title = json.dumps(page.locator("h1").first.text_content())
+    away = "Data" if visit.page == "How it works" else "How it works"
+    shown = f"{TITLE} === {title} && document.querySelector({json.dumps(visit.first)}) !== null"
+    waits = []
+    for _ in range(VISITS):
+        page.get_by_role("link", name=away, exact=True).first.click()
+        page.wait_for_function(f"{TITLE} !== {title}")
+        _rest(page)
+        page.evaluate(STOPWATCH, shown)
+        page.get_by_role("link", name=visit.page, exact=True).first.click()
+        waits.append(page.wait_for_function("window.waited").json_value())
+    page.close()
+    return median(waits)
 
 
 def huge_maps(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
     visit = Visit("Affinity", f"/affinity?run={runs.huge}", MAP)
-    seconds = median([_visited(context, url, visit)[0] for _ in range(1 + VISITS)][1:])
-    yield wait("Affinity: the map of 500 tasks", seconds, HUGE_MAP)
+    yield wait("Affinity: the map of 500 tasks", _come_to(context, url, visit), HUGE_MAP)
+    seconds = median([_visited(context, url, visit) for _ in range(VISITS)])
+    yield wait("Affinity: the map of 500 tasks by its address in a new window", seconds, HUGE_MAP)
 
 
-def _visited(context: BrowserContext, url: str, visit: Visit) -> tuple[float, float]:
+def _visited(context: BrowserContext, url: str, visit: Visit) -> float:
     page = context.new_page()
     page.goto(url + visit.address, wait_until="commit")
     page.wait_for_selector(visit.first, state="attached", timeout=PATIENCE)
-    first = page.evaluate("performance.now()") / 1000
-    page.wait_for_selector(RESTS, timeout=PATIENCE)
-    whole = page.evaluate("performance.now()") / 1000
+    seconds = page.evaluate("performance.now()") / 1000
     page.close()
-    return first, whole
+    return seconds
 
 
 def interactions(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator[Record]:
-    """Changes on the pages of the large run, from the event to the last change that it makes in the page."""
+    """Changes on the pages of the large run, from the event to the last change that it makes in the page; of the
+    number of groups until table and map have it, since the stability comes later by itself."""
     places = {visit.page: url + visit.address for visit in visits(runs)}
-    for place, name, prepare, act in CHANGED:
+    for place, name, prepare, act, shown in CHANGED:
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(places[place])
@@ -109,9 +160,14 @@ def interactions(context: BrowserContext, url: str, runs: LargeRuns) -> Iterator
         waits = []
         for turn in range(CHANGES):
             prepare(page, turn)
-            page.evaluate(UNTIL_REST, QUIET)
+            if shown is None:
+                page.evaluate(UNTIL_REST, QUIET)
+            else:
+                page.evaluate(STOPWATCH, shown.replace("BEFORE", str(page.evaluate(TABLE_LINES))))
             act(page, turn)
             waits.append(page.wait_for_function("window.waited", timeout=PATIENCE).json_value())
+            if shown is not None:
+                _rest(page)
         page.close()
         yield wait(f"{place}: {name}", median(waits), INTERACTION)
 
@@ -159,19 +215,21 @@ def _type(page: Page, turn: int) -> None:
     page.get_by_role("textbox", name="Search").fill(("debian", "100", "seed")[turn % 3])
 
 
-# page, what is changed, what makes ready for it, the act that is timed
-CHANGED: tuple[tuple[str, str, Turn, Turn], ...] = (
-    ("Start", "another data set", _open("Data set"), _option("Handwritten", "Planted", "Yeast")),
-    ("Data", "another data set", _open("Data set"), _option("planted", "yeast", "planted")),
-    ("Estimate", "another preset", _nothing, _radio("Quick", "Paper", "Accurate")),
-    ("Affinity", "another view of the map", _nothing, _radio("Uncertainty", "Truth", "Difference")),
-    ("Affinity", "a click on a cell", _nothing, _cell),
-    ("Affinity", "another order", _open("Order"), _option("similarity", "name", "difficulty")),
-    ("Groups", "the next k", _nothing, _slide("ArrowRight")),
-    ("Groups", "another order", _nothing, _radio("by similarity", "by group", "by similarity")),
-    ("Pareto", "another budget", _nothing, _slide("ArrowLeft")),
-    ("Compare", "another map beside the difference", _nothing, _radio("B", "A", "B")),
-    ("Runs", "a search", _type, _search),
+MORE_GROUPS = f"{TABLE_LINES} > BEFORE && {FRAMES} === {TABLE_LINES}"
+
+# page, what is changed, what makes ready for it, the act that is timed, what ends it (None: rest)
+CHANGED: tuple[tuple[str, str, Turn, Turn, str | None], ...] = (
+    ("Start", "another data set", _open("Data set"), _option("Handwritten", "Planted", "Yeast"), None),
+    ("Data", "another data set", _open("Data set"), _option("planted", "yeast", "planted"), None),
+    ("Estimate", "another preset", _nothing, _radio("Quick", "Paper", "Accurate"), None),
+    ("Affinity", "another view of the map", _nothing, _radio("Uncertainty", "Truth", "Difference"), None),
+    ("Affinity", "a click on a cell", _nothing, _cell, None),
+    ("Affinity", "another order", _open("Order"), _option("similarity", "name", "difficulty"), None),
+    ("Groups", "the next k", _nothing, _slide("ArrowRight"), MORE_GROUPS),
+    ("Groups", "another order", _nothing, _radio("by similarity", "by group", "by similarity"), None),
+    ("Pareto", "another budget", _nothing, _slide("ArrowLeft"), None),
+    ("Compare", "another map beside the difference", _nothing, _radio("B", "A", "B"), None),
+    ("Runs", "a search", _type, _search, None),
 )
 
 

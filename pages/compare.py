@@ -3,12 +3,15 @@
 import streamlit as st
 
 from pages.parts.compare_groups import show_group_changes
-from pages.parts.compare_maps import show_difference
+from pages.parts.compare_maps import show_difference, show_pairs, show_words
 from pages.parts.compare_picker import pick_metric_of, pick_other, pick_runs, show_how_to
 from pages.parts.compare_runs import compared, difference_of, record_with_estimate, titles_of
 from pages.parts.compare_tables import show_figures, show_parameters
 from pages.parts.heading import heading
 from pages.parts.navigation import show
+from pages.parts.when_seen import when_seen
+
+MAPS_HEIGHT, PAIRS_HEIGHT, GROUPS_HEIGHT = 800, 520, 700  # pixels, about what they take on a wide window
 
 
 def main() -> None:
@@ -30,8 +33,10 @@ def main() -> None:
     for remark in found.remarks:
         st.info(remark, icon=":material/info:")
     if found.affinity.task_names:
-        show_difference(found, reference, other)
-        show_group_changes(found, reference, other)
+        show_words(found.affinity, other.letter)
+        when_seen("difference", lambda: show_difference(found, other), height=MAPS_HEIGHT)
+        when_seen("compared_pairs", lambda: show_pairs(found.affinity, reference, other), height=PAIRS_HEIGHT)
+        when_seen("group_changes", lambda: show_group_changes(found, reference, other), height=GROUPS_HEIGHT)
 
 
 show(main)

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from gradtag_core.config import METRIC_TITLES
+from gradtag_core.config import METRIC_TITLES, Metric
 from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.gains import group_gains
+from gradtag_core.runs.record import RunRecord
 from pages.parts.charts import draw
 from pages.parts.groups_upload import kept_matrix, matrix_of, pick_file
 from pages.parts.groups_view import Affinities, forget_k, show_groups
@@ -16,8 +17,10 @@ from pages.parts.results import affinity_of
 from pages.parts.run_picker import pick_metric, pick_run
 from pages.parts.solver import Matrix
 from pages.parts.state import theme
+from pages.parts.when_seen import when_seen
 
 RUN, FILE = "a run", "a CSV file"
+GAINS_HEIGHT = 800  # pixels, about what they take
 
 
 def main() -> None:
@@ -70,21 +73,26 @@ def of_run() -> None:
     if stored is None or scores is None:
         st.caption("This run did not train its groups; launch one with “Train the groups” switched on.")
         return
+    when_seen("training_gains", lambda: _show_gains(record, metric), height=GAINS_HEIGHT)
+
+
+def _show_gains(record: RunRecord, metric: Metric) -> None:
+    stored, scores = record.grouping, record.group_scores
+    assert stored is not None and scores is not None  # as asked above
     grouped, together = scores.of(metric)
+    names = record.summary.task_names
     gain = float(np.mean(grouped - together))
     st.markdown(
         f"The run trained its own {stored.n_groups} groups ({METRIC_TITLES[record.config.metric]}) and one model for "
         f"all tasks. On the test split the groups score **{gain:+.4f}** {METRIC_TITLES[metric]} on average; "
-        f"{int((grouped > together).sum())} of {affinity.n_tasks} tasks gain."
+        f"{int((grouped > together).sum())} of {len(names)} tasks gain."
     )
-    figure = group_gains(
-        grouped, together, affinity.task_names, score_title=METRIC_TITLES[metric], theme=theme()
-    )
+    figure = group_gains(grouped, together, names, score_title=METRIC_TITLES[metric], theme=theme())
     draw(
         figure, key="group_gains", alt="Test score of each task by its group's model and by one model for all.",
         caption="Each line leads from one model for all tasks (ring) to the model of the task's group (dot). Orange: "
         "the group helps; blue: it hurts. One seed: small differences are noise.",
-        table=lambda: pd.DataFrame({"task": affinity.task_names, "in_groups": grouped, "all_together": together}),
+        table=lambda: pd.DataFrame({"task": names, "in_groups": grouped, "all_together": together}),
     )  # fmt: skip
 
 

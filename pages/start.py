@@ -11,6 +11,9 @@ from pages.parts.navigation import show
 from pages.parts.progress import follow_run
 from pages.parts.quantities import seconds_text
 from pages.parts.state import current_run, open_runs, start_run, store
+from pages.parts.when_seen import when_seen
+
+RESULT_HEIGHT = 700  # pixels, about what it takes
 
 
 def main() -> None:
@@ -31,9 +34,13 @@ def main() -> None:
     if finished is None:
         st.info("Nothing has been estimated yet: run the quick preset, and the affinity map appears here.")
         return
+    when_seen("newest_result", lambda: _show_result(finished), height=RESULT_HEIGHT)
+
+
+def _show_result(row: RunRow) -> None:
     from pages.parts.overview import show_result  # the button above must not wait for plotly
 
-    show_result(finished)
+    show_result(row)
 
 
 def newest_finished(rows: list[RunRow]) -> RunRow | None:

@@ -93,8 +93,8 @@ def with_tree(
             "domain": [1 - TREE_SHARE, 1], "range": [0, 1.04 * top], "visible": False, "fixedrange": True,
             "anchor": "x",
         },
-        shapes=[*layout.shapes, *_branches(tree, labels, leaf_order(tree), theme)],
     )  # fmt: skip
+    layout.shapes = (*layout.shapes, *_branches(tree, labels, leaf_order(tree), theme))  # updating one by one is slow
     return figure
 
 

@@ -43,7 +43,6 @@ def affinity_heatmap(
     standard_errors: np.ndarray | None = None,
     also: Mapping[str, np.ndarray] | None = None,
     colour_range: float | tuple[float, float] | None = None,
-    selected: tuple[int, int] | None = None,
     theme: Theme = "light",
 ) -> go.Figure:
     """Draw (n, n) affinities; hovering shows original values, standard errors and numbers of subsets.
@@ -52,8 +51,7 @@ def affinity_heatmap(
     "signed" the values around zero (a difference). `order`: task indices, all of them or those to show.
     `group_labels`: (n,) frames each group whose tasks stand together. `also`: further (n, n) numbers to show by
     hovering, under their titles. `colour_range`: half the width of the signed scales, or both ends of the others, in
-    units of the values (None: from the cells shown). `selected`: the evaluated task and the co-task of a cell to mark;
-    the cell of the other direction is dotted. Over 200 tasks, hovering shows the colour's value alone.
+    units of the values (None: from the cells shown). Over 200 tasks, hovering shows the colour's value alone.
     """
     n_tasks = len(task_names)
     if values.shape != (n_tasks, n_tasks):
@@ -77,8 +75,9 @@ def affinity_heatmap(
         )
     )  # fmt: skip
     figure.update_layout(map_axes(labels, bool(title)))
-    frames = [] if group_labels is None else _frames(np.asarray(group_labels)[order], theme)
-    figure.update_layout(shapes=[*frames, *_marks(order, selected, theme)])
+    if group_labels is not None:
+        layout: Any = figure.layout  # plotly makes its attributes at run time
+        layout.shapes = _frames(np.asarray(group_labels)[order], theme)
     return figure
 
 
@@ -163,28 +162,6 @@ def _template(scale: Scale, lines: dict[str, tuple[np.ndarray, str]], has_text: 
     for position, (title, (_, form)) in enumerate(lines.items()):
         template += f"<br>{title}: %{{customdata[{position}]:{form}}}"
     return template + "<extra></extra>"
-
-
-def _marks(order: np.ndarray, selected: tuple[int, int] | None, theme: Theme) -> list[dict[str, Any]]:
-    """A square around the selected cell and a dotted one around the other direction's.
-
-    In a map of many cells, where a square is a dot, lines through it lead the eye.
-    """
-    places = {int(task): position for position, task in enumerate(order)}
-    if selected is None or not set(selected) <= places.keys():
-        return []
-    y, x = (places[task] for task in selected)
-    line = {"color": PALETTES[theme].text, "width": 2.5}
-    marks = [
-        _square(x, x + 1, y, y + 1, line),
-        _square(y, y + 1, x, x + 1, {**line, "width": 1.5, "dash": "dot"}),
-    ]
-    if len(order) > EASILY_READ:
-        thin = {"color": PALETTES[theme].muted, "width": 1}
-        ends = {"x0": -0.5, "x1": len(order) - 0.5}, {"y0": -0.5, "y1": len(order) - 0.5}
-        marks += [{"type": "line", **ends[0], "y0": y, "y1": y, "line": thin}]
-        marks += [{"type": "line", **ends[1], "x0": x, "x1": x, "line": thin}]
-    return marks
 
 
 def _square(x0: float, x1: float, y0: float, y1: float, line: dict[str, Any]) -> dict[str, Any]:

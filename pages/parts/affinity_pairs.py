@@ -8,7 +8,7 @@ import streamlit as st
 
 from gradtag_core.figures.accuracy import estimate_against_truth
 from gradtag_core.figures.relative import relative_to_task_mean
-from pages.parts.affinity_state import CHANGES, Explored, Pair, select_pair, select_point
+from pages.parts.affinity_state import OF_TABLE, Explored, Pair, select_pair, select_point
 from pages.parts.charts import draw
 from pages.parts.state import theme
 
@@ -17,7 +17,6 @@ MOST_ROWS = 2000  # sent to the browser
 
 def show_pairs(explored: Explored, shown: np.ndarray, pair: Pair | None) -> None:
     """The scatter, where there is a truth, beside the table; `shown`: the tasks to list pairs of."""
-    st.subheader("All pairs")
     if explored.comparison is None:
         _show_table(explored, shown, pair)
         return
@@ -51,7 +50,7 @@ def _show_table(explored: Explored, shown: np.ndarray, pair: Pair | None) -> Non
     names = explored.names
     wanted = st.text_input("Find tasks", key="find", bind="query-params", placeholder="A part of a name")
     cells, n_found = _largest(explored, shown, wanted.strip().casefold())
-    key = f"pairs_{st.session_state.get(CHANGES, 0)}_{crc32(cells.tobytes())}"
+    key = f"pairs_{st.session_state.get(OF_TABLE, 0)}_{crc32(cells.tobytes())}"
     at = [] if pair is None else np.flatnonzero(cells == pair[0] * len(names) + pair[1]).tolist()
 
     def picked() -> None:

@@ -16,7 +16,6 @@ TRUTH_SUBSETS = 100
 
 def show_agreement(comparison: Comparison, metric_title: str) -> None:
     """The estimate against real training, beside the lines that tell what the figures are worth."""
-    st.subheader("How far to trust the estimate")
     estimate = comparison.estimate.agreement
     share = comparison.estimate.row_spearman_fraction
     ceiling = (

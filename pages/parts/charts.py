@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from gradtag_core.csv_text import csv_text
+from pages.parts.cell_selection import Cell, cell_selection
 from pages.parts.figure_tools import figure_tools
 
 CONFIG: dict[str, Any] = {
@@ -25,12 +26,14 @@ def draw(
     table: Callable[[], pd.DataFrame] | None = None,
     on_click: Callable[[str], None] | None = None,
     on_cell: Callable[[int, int], None] | None = None,
+    with_cells: bool = False,
 ) -> None:
     """Draw a figure and, below it, its caption and its downloads.
 
     `alt` says in words what is seen. `table` gives the numbers of the CSV file, only when it is asked for, with no page
     around it. Before the script runs again, `on_click` is called with `key` when a point is selected, and `on_cell`
-    with the positions (row, column) on the axes of the heatmap whose cell is clicked.
+    with the positions (row, column) on the axes of the heatmap whose cell is picked. `with_cells`: cells can be picked,
+    and `cell_selection` elsewhere on the page hears of it.
     """
     common: dict[str, Any] = {"width": "stretch", "theme": None, "key": key, "config": CONFIG, "alt": alt}
     with st.container(gap=None):
@@ -42,7 +45,9 @@ def draw(
             if caption:
                 st.caption(caption)
             with st.container(horizontal=True, gap=None, width="content"):
-                figure_tools(key, _cells(figure), on_cell)
+                figure_tools(key, with_cells or on_cell is not None)
+                if on_cell is not None:
+                    cell_selection(key, _cells(figure), on_cell)
                 if table is not None:
                     st.download_button(
                         "CSV", lambda: _text(table()), f"{key}.csv", "text/csv", type="tertiary",
@@ -55,7 +60,7 @@ def _text(frame: pd.DataFrame) -> str:
     return csv_text(frame, index=not isinstance(frame.index, pd.RangeIndex))
 
 
-def _cells(figure: go.Figure) -> tuple[int, int] | None:
+def _cells(figure: go.Figure) -> Cell | None:
     """Rows and columns of the first heatmap of a figure."""
     maps: list[Any] = [trace for trace in figure.data if isinstance(trace, go.Heatmap)]
     rows: Any = maps[0].z if maps and maps[0].z is not None else ()

@@ -13,7 +13,6 @@ from gradtag_core.figures.order import ORDER_TITLES, Order, task_order
 from gradtag_core.figures.run_difference import difference_scatter
 from pages.parts.charts import draw
 from pages.parts.compare_runs import Shown
-from pages.parts.errors import shown_errors
 from pages.parts.quantities import plain
 from pages.parts.state import theme
 
@@ -32,36 +31,37 @@ INDEPENDENT = (
 )
 
 
-@st.fragment
-def show_difference(found: RunDifference, reference: Shown, other: Shown) -> None:
-    """The difference of the affinities in the reference's order, a map beside it, and the agreement pair by pair."""
-    with shown_errors():
-        difference = found.affinity
-        _show_words(difference, other.letter)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            order_by = st.selectbox(
-                "Order of all maps", ORDERS, format_func=ORDER_TITLES.__getitem__, key="order", bind="query-params",
-                width=240, help="By the groups, the similarities or the names in the reference.",
-            )  # fmt: skip
-            beside = st.segmented_control(
-                "Beside the difference", get_args(Beside), default="reference", required=True, key="map_beside",
-                format_func=lambda name: BESIDE[name].format(letter=other.letter), bind="query-params",
-            )  # fmt: skip
-        labels = found.groups.reference if found.groups else None
-        order = task_order(order_by or "group", difference.reference, difference.task_names, labels)
-        left, right = st.columns(2, gap="medium")
-        with left:
-            _show_difference_map(difference, other.letter, order, labels)
-        with right:
-            _show_map_beside(difference, beside or "reference", other.letter, order, labels)
-        left, right = st.columns(2, gap="medium")
-        with left:
-            _show_scatter(difference, reference, other)
-        with right:
-            _show_most_different(difference, other.letter)
+def show_difference(found: RunDifference, other: Shown) -> None:
+    """The difference of the affinities in the reference's order, and a map beside it."""
+    difference = found.affinity
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order_by = st.selectbox(
+            "Order of all maps", ORDERS, format_func=ORDER_TITLES.__getitem__, key="order", bind="query-params",
+            width=240, help="By the groups, the similarities or the names in the reference.",
+        )  # fmt: skip
+        beside = st.segmented_control(
+            "Beside the difference", get_args(Beside), default="reference", required=True, key="map_beside",
+            format_func=lambda name: BESIDE[name].format(letter=other.letter), bind="query-params",
+        )  # fmt: skip
+    labels = found.groups.reference if found.groups else None
+    order = task_order(order_by or "group", difference.reference, difference.task_names, labels)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _show_difference_map(difference, other.letter, order, labels)
+    with right:
+        _show_map_beside(difference, beside or "reference", other.letter, order, labels)
 
 
-def _show_words(difference: AffinityDifference, letter: str) -> None:
+def show_pairs(difference: AffinityDifference, reference: Shown, other: Shown) -> None:
+    """The agreement pair by pair, and the pairs that differ most."""
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _show_scatter(difference, reference, other)
+    with right:
+        _show_most_different(difference, other.letter)
+
+
+def show_words(difference: AffinityDifference, letter: str) -> None:
     only = [
         f"{len(names)} only in {run}: {_names(names)}"
         for names, run in ((difference.only_in_reference, "A"), (difference.only_in_other, letter))

@@ -1,9 +1,9 @@
-// What a figure can do beyond st.plotly_chart: it tells which cell of a heatmap was picked, and saves itself.
+// What a figure can do beyond st.plotly_chart: it tells the page which cell of a heatmap was picked, and saves itself.
 // It finds its chart when something happens, since Streamlit may draw the chart later, again or anew.
 
 const earlier = new WeakMap(); // this function runs again with every new data, theme or callback
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   earlier.get(parentElement)?.abort();
   const life = new AbortController();
   earlier.set(parentElement, life);
@@ -16,7 +16,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const keys = find(".figure-tools-keys");
   keys.hidden = !data.cells;
   if (data.cells) {
-    const pick = (row, column) => setTriggerValue("cell", [row, column]);
+    const pick = (row, column) =>
+      document.querySelector(`.${data.chart}`)?.dispatchEvent(new CustomEvent(PICKED, { bubbles: true, detail: [row, column] }));
     onCellClick(chart, pick, life.signal);
     onCellKeys(chart, pick, keys, find(".figure-tools-cell"), life.signal);
   }
@@ -50,11 +51,7 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 
 function onCellKeys(chart, pick, button, announcement, signal) {
   const at = [0, 0];
-  const mark = document.createElement("div");
-  Object.assign(mark.style, {
-    position: "absolute", pointerEvents: "none", boxSizing: "border-box",
-    outline: "2px solid #fff", border: "2px solid #000",
-  });
+  const mark = square({ outline: "2px solid #fff", border: "2px solid #000" });
   const hide = () => {
     mark.remove();
     announcement.textContent = "";
@@ -65,8 +62,7 @@ function onCellKeys(chart, pick, button, announcement, signal) {
     if (!map) return;
     at[0] = Math.min(Math.max(at[0], 0), map.rows - 1);
     at[1] = Math.min(Math.max(at[1], 0), map.columns - 1);
-    const { xaxis, yaxis } = plot._fullLayout;
-    place(mark, span(xaxis, map.x, at[1]), span(yaxis, map.y, at[0]));
+    place(mark, plot, at);
     plot.append(mark);
     announcement.textContent = words(map, at);
   };
@@ -82,21 +78,6 @@ function onCellKeys(chart, pick, button, announcement, signal) {
   button.addEventListener("blur", hide, { signal });
   button.addEventListener("keydown", act, { signal });
   signal.addEventListener("abort", hide);
-}
-
-function heatmap(plot) {
-  const [drawn] = plot.calcdata.find(([first]) => first.trace.type === "heatmap") ?? [];
-  return drawn && { ...drawn, rows: drawn.z.length, columns: drawn.z[0].length };
-}
-
-function span(axis, edges, position) {
-  const ends = [edges[position], edges[position + 1]].map((edge) => axis._offset + axis.l2p(edge));
-  return [Math.min(...ends), Math.abs(ends[1] - ends[0])];
-}
-
-function place(mark, [left, width], [top, height]) {
-  const pixels = { left, top, width: Math.max(width, 6), height: Math.max(height, 6) };
-  for (const [side, size] of Object.entries(pixels)) mark.style[side] = `${size}px`;
 }
 
 function words({ trace, z }, [row, column]) {

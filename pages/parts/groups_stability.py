@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from threading import Event
 
 import streamlit as st
 
@@ -9,7 +10,9 @@ from gradtag_core.affinity.matrix import AffinityMatrix
 from gradtag_core.affinity.scores import SubsetScores
 from gradtag_core.config import Metric
 from gradtag_core.grouping.stability import Stability, bootstrap_stability
+from gradtag_core.progress import Reporter
 from pages.parts.groups_jobs import Jobs
+from pages.parts.state import session_token
 
 POLL_SECONDS = 0.7
 DELAY = 1.0  # a slider that goes on moving must not be slowed down
@@ -24,8 +27,8 @@ class Bootstrapped:
     source: SubsetScores | AffinityMatrix
     metric: Metric
 
-    def stability(self, n_groups: int) -> Stability:
-        return bootstrap_stability(self.source, self.metric, n_groups)
+    def stability(self, n_groups: int, cancel: Event | None = None) -> Stability:
+        return bootstrap_stability(self.source, self.metric, n_groups, reporter=Reporter(cancel=cancel))
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,7 +46,7 @@ def follow_stability(source: Bootstrapped | None, n_groups: int, n_tasks: int) -
     key = (source.key, n_groups)
     found: Stability | None = stabilities().ready(key)
     if found is None:
-        stabilities().ahead([(key, lambda: source.stability(n_groups))])
+        stabilities().only_ahead(key, lambda cancel: source.stability(n_groups, cancel), session_token())
         wait_for(stabilities(), key, "Stability is being computed …")
     return found
 
@@ -54,6 +57,6 @@ def wait_for(jobs: Jobs, key: Hashable, words: str | Callable[[], str]) -> None:
 
 
 def _wait(jobs: Jobs, key: Hashable, words: str | Callable[[], str]) -> None:
-    if jobs.done(key):
+    if jobs.done(key) or not jobs.expected(key):  # another window may have given it up
         st.rerun()
     st.caption(f":material/hourglass_empty: {words if isinstance(words, str) else words()}")

@@ -14,7 +14,7 @@ from pages.parts.charts import draw
 from pages.parts.groups_jobs import Jobs, Work
 from pages.parts.groups_stability import Bootstrapped, wait_for
 from pages.parts.solver import Matrix, Problem, method_for
-from pages.parts.state import theme
+from pages.parts.state import session_token, theme
 
 ABOUT = {
     True: "Each number of groups is tried with the relaxation, then the subsets and initialisations are drawn anew 50 "
@@ -53,7 +53,7 @@ def show_sweep(matrix: Matrix, source: Bootstrapped | None, problem: Problem) ->
     key = (matrix.key, source is not None, numbers)
     found: Sweep | AffinitySweep | None = _sweeps().ready(key)
     if found is None:
-        _sweeps().ahead([(key, _work(matrix, source, problem, numbers, key))])
+        _sweeps().ahead([(key, _work(matrix, source, problem, numbers, key))], session_token())
         wait_for(_sweeps(), key, lambda: _words(key))
         return
     _show_found(found, source is not None)

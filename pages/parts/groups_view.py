@@ -21,10 +21,12 @@ from pages.parts.groups_tasks import show_tasks
 from pages.parts.groups_whatif import show_whatif
 from pages.parts.solver import Matrix, Problem, grouping_of, method_for, solve_ahead
 from pages.parts.state import theme
+from pages.parts.when_seen import when_seen
 
 __all__ = ["Affinities", "forget_k", "show_groups"]
 
 MOST_DRAWN = 500
+MAP_HEIGHT, PANELS_HEIGHT = 780, 620  # pixels, about what they take
 SPINNER_TASKS = 150
 PANELS = ("What if", "Other groupings", "How many groups", "Tasks")
 
@@ -63,9 +65,11 @@ def show_groups(affinities: Affinities) -> None:
                 stability = follow_stability(affinities.bootstrapped, grouping.n_groups, matrix.n_tasks)
             show_table(matrix, grouping, stability)
         if matrix.n_tasks > 1:
-            _show_panels(affinities, problem, grouping)
+            when_seen(
+                "groups_panels", lambda: _show_panels(affinities, problem, grouping), height=PANELS_HEIGHT
+            )
         with left:
-            _show_map(matrix, grouping)
+            when_seen("groups_map", lambda: _show_map(matrix, grouping), height=MAP_HEIGHT)
         solve_ahead(matrix, problem)
 
 
@@ -78,24 +82,22 @@ def _solved(matrix: Matrix, problem: Problem) -> Grouping:
     return grouping_of(matrix, problem)
 
 
-@st.fragment
 def _show_panels(affinities: Affinities, problem: Problem, grouping: Grouping) -> None:
     """What can be asked about the groups; only the open panel is computed, and only it answers to its controls."""
-    with shown_errors():
-        matrix = affinities.matrix
-        whatif, others, number, tasks = st.tabs(PANELS, key="panel", bind="query-params", on_change="rerun")
-        if whatif.open:
-            with whatif:
-                show_whatif(matrix, grouping, problem.constraints)
-        if others.open:
-            with others:
-                show_comparison(matrix, grouping, problem.constraints)
-        if number.open:
-            with number:
-                show_sweep(matrix, affinities.bootstrapped, problem)
-        if tasks.open:
-            with tasks:
-                show_tasks(matrix, grouping, affinities.bootstrapped)
+    matrix = affinities.matrix
+    whatif, others, number, tasks = st.tabs(PANELS, key="panel", bind="query-params", on_change="rerun")
+    if whatif.open:
+        with whatif:
+            show_whatif(matrix, grouping, problem.constraints)
+    if others.open:
+        with others:
+            show_comparison(matrix, grouping, problem.constraints)
+    if number.open:
+        with number:
+            show_sweep(matrix, affinities.bootstrapped, problem)
+    if tasks.open:
+        with tasks:
+            show_tasks(matrix, grouping, affinities.bootstrapped)
 
 
 def _show_map(matrix: Matrix, grouping: Grouping) -> None:

@@ -1,5 +1,6 @@
 """The map of the Affinity page: what it shows, how it is ordered, cut and coloured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,7 +12,7 @@ from gradtag_core.figures.dendrogram import leaf_order, task_tree, with_tree
 from gradtag_core.figures.heatmap import Scale, affinity_heatmap, symmetric_range
 from gradtag_core.figures.order import ORDER_TITLES, Order, best_partners, pinned_first, task_order
 from gradtag_core.figures.relative import relative_to_task_mean, without_diagonal
-from pages.parts.affinity_state import Explored, Pair, select_pair
+from pages.parts.affinity_state import Explored, note_change
 from pages.parts.charts import draw
 from pages.parts.state import theme
 
@@ -22,6 +23,7 @@ VIEW_TITLES: dict[View, str] = {
 Colours = Literal["relative", "raw"]
 Limits = Literal["shared", "fitted"]
 LIMIT_TITLES: dict[Limits, str] = {"shared": "same in all maps", "fitted": "fitted to this map"}
+MAP = "affinity_map"  # the key of its chart
 PARTNERS = 5  # of each pinned task
 CAPTIONS: dict[Scale, str] = {
     "relative": "Row = evaluated task, column = co-task. Orange: training with the co-task raises the score above "
@@ -72,21 +74,35 @@ def pick_style(explored: Explored) -> Style:
         ) or "shared"  # fmt: skip
         pinned = st.multiselect(
             "Pin tasks", names, key="pin", bind="query-params", placeholder="Search for tasks",
-            help="Pinned tasks come first.",
+            help="Pinned tasks come first.", on_change=note_change,
         )  # fmt: skip
     only = bool(pinned) and st.toggle(
         f"Show only pinned tasks and the {PARTNERS} best co-tasks of each",
         key="only_pinned",
         bind="query-params",
+        on_change=note_change,
     )
     tree = _tree(values) if order_by == "similarity" and not pinned else None
     order = _order(order_by, values, names, explored.labels) if tree is None else leaf_order(tree)
     if pinned:
-        places = [names.index(name) for name in pinned]
-        order = pinned_first(order, places)
+        order = pinned_first(order, [names.index(name) for name in pinned])
         if only:
-            order = order[np.isin(order, [*places, *best_partners(values, places, PARTNERS)])]
+            order = order[np.isin(order, pinned_and_partners(explored, pinned))]
     return Style(colours, limits, order, tree)
+
+
+def shown_tasks(explored: Explored) -> np.ndarray:
+    """The tasks that the map shows, for a part of the page that is not drawn with it."""
+    pinned = [name for name in st.session_state.get("pin", ()) if name in explored.names]
+    if pinned and st.session_state.get("only_pinned"):
+        return pinned_and_partners(explored, pinned)
+    return np.arange(len(explored.names))
+
+
+def pinned_and_partners(explored: Explored, pinned: Sequence[str]) -> np.ndarray:
+    """These tasks, and the best co-tasks of each."""
+    places = [explored.names.index(name) for name in pinned]
+    return np.array(sorted({*places, *best_partners(explored.estimated.values, places, PARTNERS)}))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -99,12 +115,12 @@ def _tree(values: np.ndarray) -> np.ndarray:
     return task_tree(values)
 
 
-def show_map(explored: Explored, view: View, style: Style, pair: Pair | None) -> None:
-    """One map with its caption; clicking a cell selects the pair."""
+def show_map(explored: Explored, view: View, style: Style) -> None:
+    """One map with its caption; who shows the selected pair hears of a click."""
     names, order = explored.names, style.order
     values, scale, details = _content(explored, view, style.colours)
     figure = affinity_heatmap(
-        values, names, scale=scale, order=order, group_labels=explored.labels, selected=pair,
+        values, names, scale=scale, order=order, group_labels=explored.labels,
         colour_range=_limits(explored, view, style), theme=theme(), **details,
     )  # fmt: skip
     if style.tree is not None:
@@ -116,9 +132,9 @@ def show_map(explored: Explored, view: View, style: Style, pair: Pair | None) ->
         return pd.DataFrame(drawn[np.ix_(order, order)], index=pd.Index(shown, name="task"), columns=shown)
 
     draw(
-        figure, key="affinity_map", table=table, caption=CAPTIONS[scale],
+        figure, key=MAP, table=table, caption=CAPTIONS[scale],
         alt=f"Map of {len(order)} tasks: {VIEW_TITLES[view].lower()} of the affinity of each pair.",
-        on_cell=lambda row, column: select_pair(names[order[row]], names[order[column]]),
+        with_cells=True,
     )  # fmt: skip
 
 

@@ -7,7 +7,16 @@ from gradtag_core.affinity.pair_evidence import PairEffect, PairEvidence, pair_e
 from gradtag_core.figures.pair_subsets import pair_subsets
 from gradtag_core.figures.relative import relative_to_task_mean, task_means
 from gradtag_core.figures.row_rank import row_rank
-from pages.parts.affinity_state import CO_TASK, TASK, Explored, Pair, note_change, select_pair, select_point
+from pages.parts.affinity_state import (
+    CO_TASK,
+    TASK,
+    Explored,
+    Pair,
+    pick_task,
+    select_pair,
+    select_point,
+    tell_address,
+)
 from pages.parts.affinity_words import pair_sentence
 from pages.parts.charts import draw
 from pages.parts.quantities import plain
@@ -21,14 +30,16 @@ def show_pair(explored: Explored, pair: Pair | None) -> None:
     """Both directions of the selected pair: sentences and numbers."""
     names = explored.names
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Evaluated task", names, index=None, key=TASK, bind="query-params", on_change=note_change,
-                     help="Or click a cell of the map, a point or a row of the table below.")  # fmt: skip
-        st.selectbox("Co-task", names, index=None, key=CO_TASK, bind="query-params", on_change=note_change)
+        pick_task(
+            "Evaluated task", names, TASK, "Or click a cell of the map, a point or a row of the table below."
+        )
+        pick_task("Co-task", names, CO_TASK)
         if pair is not None:
             st.button(
                 ":material/swap_horiz:", key="swap_pair", help="Swap the two tasks", on_click=select_pair,
                 args=(names[pair[1]], names[pair[0]]),
             )  # fmt: skip
+    tell_address()
     if pair is None:
         st.caption("Choose two different tasks.")
         return

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import uuid4
 
 import streamlit as st
 
@@ -23,6 +24,11 @@ PAGES: Mapping[RunKind, tuple[str, str]] = {
     "study": ("pages/pareto.py", "Pareto"),
     "sweep": ("pages/sweep.py", "Sweep"),
 }
+
+
+def session_token() -> str:
+    """Tells this browser session from every other."""
+    return st.session_state.setdefault("session_token", uuid4().hex)
 
 
 def store() -> RunStore:

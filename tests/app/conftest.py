@@ -20,6 +20,7 @@ from gradtag_core.runs.row import RunRow, RunState
 from gradtag_core.runs.stages import STAGES
 from gradtag_core.runs.store import RunStore
 from pages.parts.groups_jobs import Job, Jobs
+from pages.parts.when_seen import AT_ONCE
 
 APP = Path(__file__).parents[2] / "app.py"
 PATIENCE = 100  # seconds for a run of the script: a busy machine is no failure
@@ -32,6 +33,12 @@ def store(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """The empty store that the app opens; the runs that ship with the project are left out."""
     monkeypatch.setattr(start, "SAMPLE_FOLDERS", ())
     return RunStore(own_home)
+
+
+@pytest.fixture(autouse=True)
+def _draw_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a browser nothing comes into view."""
+    monkeypatch.setenv(AT_ONCE, "1")
 
 
 @pytest.fixture
@@ -57,7 +64,8 @@ def open_page(app: AppTest) -> Callable[[str], AppTest]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """What is asked for ahead, which no thread works on behind a test's back."""
     jobs: list[Job] = []
-    monkeypatch.setattr(Jobs, "ahead", lambda self, more: jobs.extend(more))
+    monkeypatch.setattr(Jobs, "ahead", lambda self, more, owner=None: jobs.extend(more))
+    monkeypatch.setattr(Jobs, "expected", lambda self, key: True)
     return jobs
 
 

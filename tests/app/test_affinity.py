@@ -8,7 +8,7 @@ import pytest
 from gradtag_core.affinity.pair_evidence import pair_effect
 from gradtag_core.figures.relative import relative_to_task_mean
 from gradtag_core.runs.record import RunRecord
-from pages.parts.figure_tools import figure_tools
+from pages.parts.cell_selection import cell_selection
 from tests.app.conftest import NAMES
 
 ORDERS = ("group", "similarity", "name", "difficulty", "suite")
@@ -51,12 +51,20 @@ def click(monkeypatch):
     """Clicks a cell, by its position, of the map of the last run: the component that tells a click needs a browser."""
     handlers = {}
 
-    def caught(key, shape, on_cell):
-        handlers[key] = on_cell
-        figure_tools(key, shape, on_cell)
+    def caught(chart, shape, on_cell, selected=()):
+        handlers[chart] = on_cell
+        cell_selection(chart, shape, on_cell, selected)
 
-    monkeypatch.setattr("pages.parts.charts.figure_tools", caught)
+    monkeypatch.setattr("pages.parts.cell_selection.cell_selection", caught)
     return lambda row, column: handlers["affinity_map"](row, column)
+
+
+def marked(app):
+    """The cells that are marked on the map."""
+    (found,) = (
+        each.proto for each in app.get("bidi_component") if each.proto.component_name == "gradtag_cell_selection"
+    )
+    return json.loads(found.json)["selected"]
 
 
 def decoded(array):
@@ -150,7 +158,7 @@ def test_a_click_selects_the_tasks_that_stand_there_under_every_order_and_pin(
     page = open_page("affinity")
     page.multiselect(key="pin").set_value(pin).run()
     clicked: list[tuple[str, str]] = []
-    monkeypatch.setattr("pages.parts.maps.select_pair", lambda *pair: clicked.append(pair))
+    monkeypatch.setattr("pages.parts.affinity_state.select_pair", lambda *pair: clicked.append(pair))
     expected = []
     for order in ORDERS:
         page.selectbox(key="order").select(order).run()
@@ -248,10 +256,10 @@ def test_every_part_shows_the_selected_pair(open_page, make_run):
     page = open_page("affinity")
     page.selectbox(key="evaluated").select("bravo").run()
     page.selectbox(key="co_task").select("echo").run()
-    found, forward, _, backward, _, scatter, *_ = figures(page)
+    _, forward, _, backward, _, scatter, *_ = figures(page)
     _, tasks = map_of(page)
-    mark = next(shape for shape in found["layout"]["shapes"] if shape["line"]["width"] == 2.5)
-    assert (mark["y0"] + 0.5, mark["x0"] + 0.5) == (tasks.index("bravo"), tasks.index("echo"))
+    place = [tasks.index("bravo"), tasks.index("echo")]
+    assert marked(page) == [place, place[::-1]]
     assert forward["layout"]["annotations"][0]["text"].startswith("<b>echo</b>")
     assert backward["layout"]["annotations"][0]["text"].startswith("<b>bravo</b>")
     assert scatter["data"][-1]["customdata"][0][:4] == [1, 4, "bravo", "echo"]
@@ -335,3 +343,18 @@ def test_a_damaged_run_is_one_sentence(open_page, make_run, store):
     (store.run_folder(row.id) / "run.json").write_text('{"format": 99}')
     page = open_page("affinity")
     assert "must have `format` 2; found 99" in page.error[0].value
+
+
+def test_a_pair_that_is_not_on_the_map_is_not_marked(open_page, make_run, monkeypatch):
+    monkeypatch.setattr("pages.parts.maps.PARTNERS", 1)
+    make_run()
+    page = open_page("affinity")
+    page.multiselect(key="pin").set_value(["echo"]).run()
+    page.toggle(key="only_pinned").set_value(True).run()
+    _, tasks = map_of(page)
+    other = next(name for name in NAMES if name not in tasks)
+    page.selectbox(key="evaluated").select(other).run()
+    assert marked(page) == []
+    page.selectbox(key="evaluated").select(tasks[0]).run()
+    page.selectbox(key="co_task").select(tasks[1]).run()
+    assert marked(page) == [[0, 1], [1, 0]]

@@ -157,3 +157,19 @@ def settle() -> Callable[[Page], None]:
         expect(page.locator("[data-stale=true], [data-testid=stSkeleton]")).to_have_count(0)
 
     return settled
+
+
+@pytest.fixture
+def read_through(settle: Callable[[Page], None]) -> Callable[[Page], None]:
+    """Brings every part of a page into view, and waits until all are drawn."""
+
+    def read(page: Page) -> None:
+        window = page.viewport_size
+        assert window
+        settle(page)
+        page.set_viewport_size({"width": window["width"], "height": 10_000})
+        expect(page.locator("[data-waiting]")).to_have_count(0)
+        settle(page)
+        page.set_viewport_size(window)
+
+    return read

@@ -138,10 +138,12 @@ def test_a_cell_of_the_map_can_be_clicked_anywhere_and_its_link_shows_the_pair(
 
 
 @pytest.mark.slow
-def test_a_row_of_the_table_and_a_bar_select_the_pair_too(page: Page, settle: Settle) -> None:
+def test_a_row_of_the_table_and_a_bar_select_the_pair_too(
+    page: Page, settle: Settle, read_through: Settle
+) -> None:
     page.goto("/affinity?run=sample-yeast&evaluated=Class1&co_task=Class2&find=Class1")
     expect(page.locator(".st-key-affinity_map").locator(MAP)).to_be_attached()
-    settle(page)
+    read_through(page)
     table = page.locator("[class*=st-key-pairs_]").get_by_test_id("stDataFrame")
     first = [table.get_by_test_id(f"glide-cell-{column}-0") for column in (1, 2)]
     expect(first[0]).not_to_be_empty()
@@ -151,6 +153,8 @@ def test_a_row_of_the_table_and_a_bar_select_the_pair_too(page: Page, settle: Se
     table.click(position={"x": 16, "y": 52}, force=True)  # the box before the first line
     expect(page.get_by_role("combobox", name="Evaluated task")).to_have_value(names[0])
     expect(page.get_by_role("combobox", name="Co-task")).to_have_value(names[1])
+    page.locator(".st-key-pair_evidence").scroll_into_view_if_needed()
+    expect(page.locator(".st-key-pair_evidence")).to_contain_text(f"{names[0]} with {names[1]}")
     settle(page)
     bars = page.locator(".st-key-rank_backward .bars .point path")
     bars.last.scroll_into_view_if_needed()

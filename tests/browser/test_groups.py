@@ -30,6 +30,8 @@ def uploaded(page: Page, settle: Settle) -> Page:
     file: FilePayload = {"name": "matrix.csv", "mimeType": "text/csv", "buffer": MATRIX.encode()}
     page.locator("input[type=file]").set_input_files(files=[file])
     expect(page.get_by_test_id("stTable").locator("tbody tr")).to_contain_text(["a b e", "c d f"])
+    page.locator(".st-key-groups_panels").scroll_into_view_if_needed()
+    expect(page.get_by_role("tab", name="What if")).to_be_visible()
     settle(page)
     return page
 
@@ -115,6 +117,7 @@ def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle)
     page.goto("/groups?run=sample-debian")
     expect(page.locator(f"{FIGURE} .heatmaplayer image")).to_be_attached()
     expect(page.locator(f"{FIGURE} .shapelayer path")).not_to_have_count(0)  # the branches of the tree
+    page.locator(".st-key-groups_panels").scroll_into_view_if_needed()
     expect(page.get_by_role("tab", name="What if")).to_be_visible()
     settle(page)
     page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= 390")

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 WIDTHS = (390, 2560, 1280)
+TALL = 5000  # pixels: as long as any page at the last of these widths
 PAGES = {
     "/": "Which tasks should be learned together?",
     "/data?suite=debian": "Data",
@@ -27,8 +28,9 @@ PAGES = {
 STREAMLITS_OWN = re.compile(r"/_stcore/(health|host-config)$")
 # A figure is judged by the words around it: its drawing has thousands of elements, and no rule of axe is about them.
 INSIDE_FIGURES = ".js-plotly-plot .main-svg"
+# Streamlit's uploader is a focusable section with role="presentation": axe calls that a minor conflict.
+STREAMLITS_RULES = {"presentation-role-conflict"}
 OPTIONS = {"resultTypes": ["violations"]}
-Settle = Callable[[Page], None]
 
 
 class Walker:
@@ -53,30 +55,33 @@ def walker(request: pytest.FixtureRequest, new_window: Callable[..., Page]) -> I
 
 
 def barriers(page: Page) -> list[dict[str, Any]]:
-    """Serious and critical violations that axe finds, each with the elements that it is about."""
+    """All violations that axe finds, of any weight, each with the elements that it is about."""
     found = Axe().run(page, {"exclude": [INSIDE_FIGURES]}, OPTIONS).response["violations"]
     return [
         {
-            "rule": each["id"],
+            "rule": f"{each['id']} ({each['impact']})",
             "elements": [(node["html"][:200], node["failureSummary"]) for node in each["nodes"]],
         }
         for each in found
-        if each["impact"] in ("serious", "critical")
+        if each["id"] not in STREAMLITS_RULES
     ]
 
 
 @pytest.mark.parametrize("address", PAGES)
 def test_a_page_is_whole_in_every_width_and_open_to_everyone(
-    walker: Walker, settle: Settle, address: str
+    walker: Walker, read_through: Callable[[Page], None], address: str
 ) -> None:
     page = walker.page
     walker.complaints.clear()
     page.goto(address)
     expect(page.get_by_role("heading", name=PAGES[address], exact=True, level=1)).to_be_visible()
-    settle(page)
+    read_through(page)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(f"document.querySelector('[data-testid=stMain]').scrollWidth <= {width}")
+    page.set_viewport_size({"width": WIDTHS[-1], "height": TALL})  # parts are drawn when they come into view
+    page.wait_for_timeout(500)
+    settle(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert not barriers(page)
     assert not walker.complaints

@@ -6,7 +6,6 @@ import pytest
 
 from gradtag_core.errors import InvalidInput
 from gradtag_core.figures.heatmap import (
-    EASILY_READ,
     LONGEST_LABEL,
     MOST_DETAILED,
     affinity_heatmap,
@@ -75,7 +74,7 @@ def test_relative_colours_centre_each_row_and_hover_keeps_the_original():
 def test_the_json_names_its_template_and_holds_no_nan(theme, scale):
     values = VALUES.copy()
     values[0, 1] = np.nan
-    text = heatmap(values, NAMES, scale=scale, theme=theme, selected=(0, 1)).to_json()
+    text = heatmap(values, NAMES, scale=scale, theme=theme).to_json()
     assert "NaN" not in text
     layout = json.loads(text)["layout"]
     assert layout["template"]["layout"]["font"]["color"] == PALETTES[theme].text
@@ -118,24 +117,6 @@ def test_unsigned_scales_take_both_ends_and_fitted_ones_suit_the_cells_shown():
     assert heatmap(VALUES, NAMES, scale="raw").data[0].zmax is None
     shown = heatmap(VALUES, NAMES, order=ORDER[:2]).data[0]
     assert shown.zmax == pytest.approx(symmetric_range(np.asarray(shown.z)))
-
-
-@pytest.mark.parametrize("order", [None, ORDER, ORDER[:3]])
-def test_the_selected_cell_and_its_mirror_are_marked_where_their_tasks_stand(order):
-    figure = heatmap(VALUES, NAMES, order=order, selected=(2, 0))
-    labels = list(figure.data[0].x)
-    marked, mirrored = figure.layout.shapes
-    assert (marked.y0 + 0.5, marked.x0 + 0.5) == (labels.index("charlie"), labels.index("alpha"))
-    assert (mirrored.y0, mirrored.x0) == (marked.x0, marked.y0)
-    assert (marked.x1 - marked.x0, marked.y1 - marked.y0) == (1, 1)
-    assert (marked.line.dash, mirrored.line.dash) == (None, "dot")
-
-
-def test_a_pair_that_is_not_shown_is_not_marked_and_lines_lead_to_it_in_large_maps():
-    assert not heatmap(VALUES, NAMES, order=ORDER[:2], selected=(1, 0)).layout.shapes
-    n_tasks = EASILY_READ + 1
-    large = heatmap(np.ones((n_tasks, n_tasks)), [f"t{each}" for each in range(n_tasks)], selected=(3, 5))
-    assert [shape.type for shape in large.layout.shapes] == ["rect", "rect", "line", "line"]
 
 
 @pytest.mark.parametrize("n_tasks", [1, 2, 10, 130])

@@ -1,0 +1,44 @@
+// Tells the server that a part of the page is in view and not drawn yet, or drawn before something that it shows
+// was changed elsewhere.
+
+const NEAR = "200px 0px"; // of the window: it is drawn a little before it is reached
+const newest = (window.gradtagNewest ??= new Map()); // version by topic, of all parts that have been drawn
+const CHANGED = "gradtag-newest";
+const RUNNING = "[data-testid=stApp][data-test-script-state=running]";
+const lives = new WeakMap(); // this function runs again with every new data
+
+export default function ({ data, parentElement, setStateValue }) {
+  lives.get(parentElement)?.abort();
+  const life = new AbortController();
+  lives.set(parentElement, life);
+  parentElement.toggleAttribute("data-waiting", !data.drawn); // for whoever must know when a page is whole
+  let inView = data.always;
+  let asked = -1;
+
+  const look = () => {
+    const latest = newest.get(data.topic);
+    const wanted = !data.drawn || data.version < latest;
+    if (life.signal.aborted || !inView || !wanted || asked === latest) return;
+    if (document.querySelector(RUNNING)) return void setTimeout(look, 30); // it would interfere
+    asked = latest;
+    setStateValue("seen", latest);
+  };
+  // What is in view already is drawn first.
+  const soon = () => ("requestIdleCallback" in window ? requestIdleCallback(look, { timeout: 1000 }) : setTimeout(look, 50));
+
+  if (data.version > (newest.get(data.topic) ?? -1)) {
+    newest.set(data.topic, data.version);
+    window.dispatchEvent(new CustomEvent(CHANGED));
+  }
+  window.addEventListener(CHANGED, soon, { signal: life.signal });
+  const seen = new IntersectionObserver(
+    ([entry]) => {
+      inView = data.always || entry.isIntersecting;
+      if (inView) soon();
+    },
+    { rootMargin: NEAR },
+  );
+  seen.observe(parentElement.closest(`.${data.part}`) ?? parentElement);
+  life.signal.addEventListener("abort", () => seen.disconnect());
+  return () => life.abort();
+}
