@@ -67,10 +67,20 @@ def error_number(error: Exception) -> int | None:
 def make_folder(path: Path) -> Path:
     """Make a folder and those around it, unless it is there."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_durably(path)
     except OSError as error:
         raise refused(path, error, "made") from error
     return path
+
+
+def make_durably(path: Path) -> None:
+    """As `make_folder`, with the errors of the system: each new name is on the disk before anything is put there."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_durably(path.parent)
+    path.mkdir(exist_ok=True)
+    sync(path.parent)
 
 
 def rename_folder(path: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from gradtag_core.errors import InvalidInput, StoreError
-from gradtag_core.runs.disk import refused, sync
+from gradtag_core.runs.disk import make_durably, refused, sync
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,6 +28,7 @@ Content = TypeVar("Content")
 Arrays = dict[str, np.ndarray]
 
 CHECKSUM = "gradtag_crc32"  # the metadata key under which write_arrays keeps its checksum
+CONTENT = "content"  # beside the checksum, in a unit that is JSON
 LEFTOVER_SECONDS = 86_400.0  # a temporary (hidden) file this old was left by a process that was killed
 STAGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 KEY = re.compile(r"[0-9a-f]{32}")
@@ -135,10 +136,10 @@ class UnitCache:
         return _is_file(self.path(stage, key, suffix))
 
     def get_json(self, stage: str, key: str) -> Any | None:
-        return self._get(self.path(stage, key, "json"), read_json)
+        return self._get(self.path(stage, key, "json"), _read_checked_json)
 
     def put_json(self, stage: str, key: str, value: Any) -> None:
-        write_json(self.path(stage, key, "json"), value)
+        write_json(self.path(stage, key, "json"), {CHECKSUM: _checksum_of_json(value), CONTENT: value})
 
     def get_arrays(self, stage: str, key: str) -> tuple[Arrays, dict[str, str]] | None:
         return self._get(self.path(stage, key, "safetensors"), read_arrays)
@@ -195,7 +196,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the folder of `path`; on success sync it to disk and rename it to `path`."""
     part = path.with_name(f".{path.name}.{os.getpid()}-{uuid4().hex[:8]}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_durably(path.parent)
         yield part
         sync(part)
         part.replace(path)
@@ -271,6 +272,23 @@ def _check_json(value: Any) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _read_checked_json(path: Path) -> Any:
+    """The value in a unit that is JSON; `DamagedFile` where the checksum beside it does not match."""
+    found = read_json(path)
+    with _reading(path):
+        if (
+            not isinstance(found, dict)
+            or found.keys() != {CHECKSUM, CONTENT}
+            or found[CHECKSUM] != _checksum_of_json(found[CONTENT])
+        ):
+            raise ValueError("its checksum does not match its content")
+    return found[CONTENT]
+
+
+def _checksum_of_json(value: Any) -> str:
+    return f"{zlib.crc32(json_text(value, sort_keys=True, separators=(',', ':'))):08x}"
 
 
 def _checksum(arrays: Arrays, metadata: dict[str, str]) -> str:

@@ -62,6 +62,7 @@ class Pipeline:
             self._train_groups(grouping)
         if self.plan.truth_subsets:
             self._train_truth()
+        self._write_costs()  # with damage that was found since the last stage was charged
 
     def _summary(self, row: RunRow) -> Summary:
         earlier = self.record.summary.places if self.record.has_summary else {}
@@ -216,6 +217,10 @@ class Pipeline:
         """Note what a stage cost, counting units found in the cache at what they cost when they were made."""
         total = sum(costs, Cost())
         self._costs[stage] = total
+        self._write_costs()
+        return total
+
+    def _write_costs(self) -> None:
         damaged = tuple(
             f"A damaged file was computed again: {path.name}." for path in self.units.cache.damaged
         )
@@ -223,4 +228,3 @@ class Pipeline:
         self.record.write_summary(
             replace(summary, costs=dict(self._costs), warnings=self._warnings + damaged)
         )
-        return total

@@ -34,7 +34,7 @@ from gradtag_core.tasks.suite import TaskSuite
 OnProgress = Callable[[Progress, float, float | None], None]
 
 SAMPLE_FOLDERS = tuple(
-    Path(__file__).resolve().parents[2] / "sample_data" / kind for kind in ("runs", "studies")
+    Path(__file__).resolve().parents[2] / "sample_data" / kind for kind in ("runs", "studies", "sweeps")
 )
 
 

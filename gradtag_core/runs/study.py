@@ -27,7 +27,7 @@ from gradtag_core.runs.study_record import Results, StudyRecord, StudySummary
 from gradtag_core.training.trainer import Recipe
 
 STAGE = "methods"
-UNIT_FORMAT = 1  # raise it when a method's result changes for the same key
+UNIT_FORMAT = 2  # raise it when a method's result changes for the same key
 
 LATEST = 0.95  # of a unit that takes longer than expected
 

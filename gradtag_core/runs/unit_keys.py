@@ -21,7 +21,7 @@ from gradtag_core.runs.files import content_key
 from gradtag_core.runs.plan import Plan
 from gradtag_core.runs.shard_bounds import shard_bounds
 
-UNIT_FORMAT = 2  # raise it when a unit's content changes for the same key
+UNIT_FORMAT = 3  # raise it when a unit's content changes for the same key
 BLOCK = 32  # subsets of one seed: what an interruption can cost, a few seconds of training each
 BLOCKS = "trained-blocks"
 TOLERANCE = 1e-4  # of the regressions

@@ -19,7 +19,9 @@ export default function ({ data, parentElement, setStateValue }) {
     const latest = newest.get(data.topic);
     const wanted = !data.drawn || data.version < latest;
     if (life.signal.aborted || !inView || !wanted || asked === latest) return;
-    if (document.querySelector(RUNNING)) return void setTimeout(look, 30); // it would interfere
+    const busy = document.querySelector(RUNNING) || Date.now() < (window.gradtagTurn ?? 0);
+    if (busy) return void setTimeout(look, 30); // it would interfere
+    window.gradtagTurn = Date.now() + 200; // of several parts in one batch of messages, Streamlit runs one alone
     asked = latest;
     setStateValue("seen", latest);
   };

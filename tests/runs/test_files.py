@@ -296,15 +296,36 @@ def test_cache_keeps_units_by_stage_and_key(tmp_path: Path) -> None:
 def test_damaged_unit_counts_as_absent_and_is_reported(tmp_path: Path, suffix: str) -> None:
     cache = UnitCache(tmp_path)
     path = cache.path("stage", KEY, suffix)
-    WRITERS[suffix](path)
-    path.write_bytes(path.read_bytes()[:-4] if suffix != "json" else b'{"task": [1')
+
+    def write() -> None:
+        if suffix == "json":
+            cache.put_json("stage", KEY, {"task": [1, 2.5, None]})
+        else:
+            WRITERS[suffix](path)
+
+    write()
+    path.write_bytes(path.read_bytes()[:-4])
     get = {"json": cache.get_json, "safetensors": cache.get_arrays, "parquet": cache.get_table}[suffix]
     assert get("stage", KEY) is None
     assert cache.damaged == [path]
     assert not cache.has("stage", KEY, suffix)
-    WRITERS[suffix](path)
+    write()
     assert get("stage", KEY) is not None
     assert len(cache.damaged) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [(b"2.5", b"2.6"), (b"task", b"tusk"), (b"null", b"true"), (b"gradtag_crc32", b"gradtag_crc33")]
+)
+def test_a_json_unit_that_is_still_json_is_damaged_all_the_same(
+    tmp_path: Path, change: tuple[bytes, bytes]
+) -> None:
+    cache = UnitCache(tmp_path)
+    cache.put_json("stage", KEY, {"task": [1, 2.5, None]})
+    path = cache.path("stage", KEY, "json")
+    path.write_bytes(path.read_bytes().replace(*change))
+    assert cache.get_json("stage", KEY) is None
+    assert cache.damaged == [path]
 
 
 @pytest.mark.parametrize(

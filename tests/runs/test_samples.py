@@ -6,8 +6,11 @@ import pytest
 
 from gradtag_core.runs.command import command_line, study_command_line
 from gradtag_core.runs.record import RunRecord
-from gradtag_core.runs.start import load_plan, load_study_plan, open_store
+from gradtag_core.runs.start import load_plan, load_study_plan, load_sweep_plan, open_store
 from gradtag_core.runs.study_record import StudyRecord
+from gradtag_core.runs.sweep import fingerprint_of
+from gradtag_core.runs.sweep_plan import sweep_command_line
+from gradtag_core.runs.sweep_record import SweepRecord
 
 JOINED = {"train", "featurize", "regress", "proxies", "groups", "truth"}
 SAMPLES = {
@@ -17,6 +20,7 @@ SAMPLES = {
 }
 STUDIES = ["sample-study-debian", "sample-study-yeast"]  # of data that ships
 FIGURES = "sample-study-amazon"  # of data that does not
+SWEEP = "sample-sweep-yeast"
 
 
 @pytest.fixture
@@ -26,7 +30,7 @@ def record(request):
 
 def test_the_store_lists_them_and_finds_no_fault():
     store = open_store()
-    assert {row.id for row in store.list() if row.sample} == {*SAMPLES, *STUDIES, FIGURES}
+    assert {row.id for row in store.list() if row.sample} == {*SAMPLES, *STUDIES, FIGURES, SWEEP}
     assert {row.id for row in store.list("study") if row.sample} == {*STUDIES, FIGURES}
     assert store.problems == []
 
@@ -62,3 +66,17 @@ def test_the_figures_of_the_paper_s_graph_are_read_without_it():
     study = StudyRecord(open_store().run_folder(FIGURES))
     assert len(study.summary.task_names) == 100 and study.config.metric == "f1"
     assert {"single_task", "grad_tag", "verse"} <= {record.method for record in study.records()}
+
+
+def test_the_sweep_holds_every_cell_and_comes_from_its_command_and_data():
+    store = open_store()
+    (row,) = (row for row in store.list("sweep") if row.sample)
+    sweep = SweepRecord(store.run_folder(row.id))
+    assert row.id == SWEEP and sweep_command_line(sweep.config) == sweep.summary.command
+    assert set(sweep.results) == set(range(sweep.config.n_cells)) and not sweep.summary.failed
+    assert "row_spearman" in sweep.measures and sweep.n_truths == 1
+    plan = load_sweep_plan(sweep.config)
+    assert fingerprint_of(plan) == sweep.summary.fingerprint
+    assert all(sweep.cell(index).grouping is not None for index in sweep.results)
+    sizes = [path.stat().st_size for path in sweep.folder.rglob("*") if path.is_file()]
+    assert sum(sizes) < 300_000

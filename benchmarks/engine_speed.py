@@ -1,0 +1,124 @@
+"""What it brings, and costs, to make units in other processes: `python -m benchmarks.engine_speed [--json]`.
+
+One run of `debian` with several base models, small models, groups and real training: in this process, on a Dask cluster
+of one and of two worker processes that stand ready, and in two processes that are started for it. Linear algebra uses
+one thread everywhere. The numbers must be the same bit for bit, or it ends with an error. Needs the extra `cluster`.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import publish
+from gradtag_core.config import RunConfig, make_config
+from gradtag_core.runs.engine.engine import EngineSettings, engine_of
+from gradtag_core.runs.record import RunRecord
+from gradtag_core.runs.start import create_run, execute
+from gradtag_core.runs.store import RunStore
+
+ROOT = Path(__file__).parents[1]
+LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 4, "truth": 128, "threads": 1}
+SMALL = {
+    "suite": "yeast",
+    "n_tasks": 6,
+    "n_inits": 1,
+    "truth": 4,
+    "threads": 1,
+}  # so that workers have loaded all
+Record = dict[str, str | float | None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        publish(list(measured(Path(folder))), arguments.json)
+
+
+def measured(folder: Path) -> Iterator[Record]:
+    config = make_config("quick", **LARGE)
+    _run(folder / "ready", make_config("quick", **SMALL), EngineSettings())
+    alone, expected = _run(folder / "alone", config, EngineSettings())
+    yield _record("in this process", alone, alone)
+    for n_workers in (1, 2):
+        with cluster(folder, n_workers) as address:
+            settings = EngineSettings(scheduler=address)
+            _run(folder / f"ready {n_workers}", make_config("quick", **SMALL), settings)
+            seconds, found = _run(folder / f"dask {n_workers}", config, settings)
+        _require_same(expected, found)
+        yield _record(f"Dask, {n_workers} worker{'s' * (n_workers > 1)}", seconds, alone)
+    seconds, found = _run(folder / "processes", config, EngineSettings(workers=2))
+    _require_same(expected, found)
+    yield _record("two processes, their start included", seconds, alone)
+
+
+def _record(where: str, seconds: float, alone: float) -> Record:
+    return {"units made": where, "seconds": seconds, "times as fast": alone / seconds}
+
+
+def _run(home: Path, config: RunConfig, settings: EngineSettings) -> tuple[float, RunRecord]:
+    """Carry out a configuration in an empty store; the seconds, and what it leaves."""
+    store = RunStore(home)
+    row = create_run(store, config)
+    with closing(engine_of(settings)) as engine:
+        started = time.perf_counter()
+        row = execute(store, row.id, engine=engine)
+        seconds = time.perf_counter() - started
+    if row.state != "done":
+        raise RuntimeError(f"The run ended as {row.state}: {row.error}")
+    return seconds, RunRecord(store.run_folder(row.id))
+
+
+def _require_same(expected: RunRecord, found: RunRecord) -> None:
+    for name in ("estimated", "trained"):
+        one, other = getattr(expected, name), getattr(found, name)
+        if not np.array_equal(one.values, other.values):
+            raise RuntimeError(f"The {name} scores differ from those that one process gives.")
+
+
+@contextmanager
+def cluster(folder: Path, n_workers: int) -> Iterator[str]:
+    """A scheduler and so many workers, as processes of this machine; yields the address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    worker = ("worker", address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+    processes = [_spawn(folder, "scheduler", "--host", "127.0.0.1", "--port", str(port))]
+    try:
+        processes += [_spawn(folder, *worker) for _ in range(n_workers)]
+        _wait_for_workers(address, n_workers)
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+
+
+def _spawn(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _wait_for_workers(address: str, n_workers: int) -> None:
+    from distributed import Client
+
+    with Client(address, timeout="60s") as client:
+        client.wait_for_workers(n_workers, timeout=60)
+
+
+if __name__ == "__main__":
+    main()
