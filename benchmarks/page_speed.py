@@ -196,6 +196,17 @@ def _option(*names: str) -> Turn:
     return lambda page, turn: page.get_by_role("option", name=names[turn % len(names)]).first.click()
 
 
+def _see(part: str) -> Turn:
+    """Scroll to a part of the page, and wait until it is drawn."""
+
+    def see(page: Page, turn: int) -> None:
+        page.locator(f".st-key-{part}").scroll_into_view_if_needed()
+        if turn == 0:
+            _rest(page)
+
+    return see
+
+
 def _slide(key: str) -> Turn:
     return lambda page, turn: page.get_by_role("slider").first.press(key)
 
@@ -228,7 +239,7 @@ CHANGED: tuple[tuple[str, str, Turn, Turn, str | None], ...] = (
     ("Groups", "the next k", _nothing, _slide("ArrowRight"), MORE_GROUPS),
     ("Groups", "another order", _nothing, _radio("by similarity", "by group", "by similarity"), None),
     ("Pareto", "another budget", _nothing, _slide("ArrowLeft"), None),
-    ("Compare", "another map beside the difference", _nothing, _radio("B", "A", "B"), None),
+    ("Compare", "another map beside the difference", _see("difference"), _radio("B", "A", "B"), None),
     ("Runs", "a search", _type, _search, None),
 )
 

@@ -39,12 +39,12 @@ def main() -> None:
     follow_address(explored.names)
     _show_map(explored)
     when_seen("pair_evidence", lambda: _show_evidence(explored), height=EVIDENCE_HEIGHT, version=changes)
-    st.subheader("All pairs")
+    st.header("All pairs")
     when_seen("all_pairs", lambda: _show_pairs(explored), height=PAIRS_HEIGHT, version=changes)
     if comparison is None:
         show_how_to_get_truth(record)
     else:
-        st.subheader("How far to trust the estimate")
+        st.header("How far to trust the estimate")
         when_seen(
             "agreement", lambda: show_agreement(comparison, METRIC_TITLES[metric]), height=AGREEMENT_HEIGHT
         )
@@ -93,7 +93,7 @@ def _show_pairs(explored: Explored) -> None:
 
 def _offer_matrices(row: RunRow, explored: Explored) -> None:
     estimated, comparison = explored.estimated, explored.comparison
-    st.subheader("Download")
+    st.header("Download")
     with st.container(horizontal=True):
         names, end = estimated.task_names, estimated.metric
         matrix_button("Estimated affinity", estimated.values, names, f"{row.id}-estimated-{end}")

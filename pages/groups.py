@@ -69,7 +69,7 @@ def of_run() -> None:
     matrix = Matrix.of(affinity.values, affinity.task_names)
     evidence = affinity if record.is_joined else record.estimated
     show_groups(Affinities(row.id, matrix, default, evidence, metric))
-    st.subheader("What training in groups brought")
+    st.header("What training in groups brought")
     if stored is None or scores is None:
         st.caption("This run did not train its groups; launch one with “Train the groups” switched on.")
         return

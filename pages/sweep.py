@@ -44,7 +44,7 @@ def main() -> None:
         st.info("This sweep has no results yet.")
     else:
         st.info(EMPTY)
-    show_launcher(is_first=row is None)
+    show_launcher(is_first=row is None or row.sample)
 
 
 show(main)

@@ -1,7 +1,7 @@
-"""Make the stored runs and studies: `python -m sample_data.build_results [NAME …]` (an hour on two cores).
+"""Make the stored runs, studies and sweeps: `python -m sample_data.build_results [NAME …]` (an hour on two cores).
 
-Each is what its command leaves in a run's folder, under an id that stays the same when it is made again; its run.json
-or study.json names the command.
+Each is what its command leaves in a run's folder, under an id that stays the same when it is made again; its run.json,
+study.json or sweep.json names the command.
 """
 
 import os
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from gradtag_core.runs.files import read_json, write_json
-from gradtag_core.runs.row import KIND_FILES
+from gradtag_core.runs.row import KIND_FILES, RunKind
 
 HERE = Path(__file__).parent
 COMMANDS = {
@@ -32,6 +32,11 @@ COMMANDS = {
     "studies/debian": [
         "pareto", "--suite", "debian", "--n-tasks", "30", "--name", "Debian packages, 30 tags: all methods",
     ],
+    "sweeps/yeast": [
+        "sweep", "--suite", "yeast", "--subset-size", "4", "--n-subsets", "40", "--truth", "40",
+        "--proxies-per-task", "0", "--no-train-groups", "--vary", "proj_dim=10,50,200", "--vary", "n_inits=1,2",
+        "--name", "Yeast genes: dimensions and initialisations",
+    ],
 }  # fmt: skip
 
 
@@ -48,11 +53,11 @@ def main(names: list[str]) -> None:
 
 def keep(folder: Path, place: Path) -> None:
     """Store a finished folder as the sample that its place names: `studies/yeast` as sample-study-yeast."""
-    kind = "study" if (folder / KIND_FILES["study"]).is_file() else "run"
+    kind: RunKind = next(kind for kind, name in KIND_FILES.items() if (folder / name).is_file())
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(folder, place)
     summary = read_json(place / KIND_FILES[kind])
-    sample_id = f"sample-{place.name}" if kind == "run" else f"sample-study-{place.name}"
+    sample_id = f"sample-{place.name}" if kind == "run" else f"sample-{kind}-{place.name}"
     write_json(place / KIND_FILES[kind], {**summary, "id": sample_id})
 
 

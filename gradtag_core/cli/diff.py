@@ -63,9 +63,6 @@ def _runs(run_ids: list[str], metric: Metric | None) -> tuple[list[str], list[Co
         raise InvalidInput(f"`RUN` must be given at least twice; found {len(run_ids)}. `runs` lists them.")
     store = open_store()
     ids = [store.resolve(text) for text in run_ids]
-    twice = next((run_id for run_id in ids if ids.count(run_id) > 1), None)
-    if twice is not None:
-        raise InvalidInput(f"`RUN` must name different runs; found `{twice}` twice. `runs` lists them.")
     for run_id in ids:
         kind = store.get(run_id).kind
         if kind != "run":

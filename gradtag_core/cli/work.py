@@ -51,9 +51,9 @@ def carry_out(store: RunStore, run_id: str, engine: Engine) -> RunRow:
     from gradtag_core.runs.start import execute
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}"),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[left]}", markup=False),
     )
     print(f"Units run {engine.where}.", file=sys.stderr)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -17,9 +17,9 @@ class RunFigures:
     """What a run found and cost, None where it has no such figure.
 
     `row_spearman` against its own real training, `ceiling_share` of the noise ceiling; `flops` of the estimate and
-    `flops_share` of training every subset; `seconds` of all stages; `density` and `gap` in the metric that the groups
-    were formed by; `gain`: the mean over tasks of what the models of the groups score more than one model for all, on
-    test data, with its standard error over tasks.
+    `flops_share` of training every subset; `seconds` of all stages, with those of units that an earlier run
+    left in the store; `density` and `gap` in the metric that the groups were formed by; `gain`: the mean over tasks of
+    what the models of the groups score more than one model for all, on test data, with its standard error over tasks.
     """
 
     row_spearman: float | None = None
@@ -42,7 +42,7 @@ class RunFigures:
             "Of the ceiling": _text(self.ceiling_share, "{:.0%}"),
             "FLOPs": _text(self.flops, "{:.3g}"),
             "Of full training": _text(self.flops_share, "{:.1%}"),
-            "Time": _text(self.seconds, "{:.1f} s"),
+            "Computing time": _text(self.seconds, "{:.1f} s"),
             "Subsets": _text(self.n_subsets, "{:,}"),
             "Groups": _text(self.n_groups, "{}"),
             "Density": _text(self.density, "{:.5g}"),

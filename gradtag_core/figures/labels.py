@@ -15,7 +15,13 @@ CHARACTER, LINE = 0.56 * FONT_SIZE, 1.3 * FONT_SIZE  # pixels
 OFFSET = 8.5  # between a point and its text, as plotly places it for markers of 12 pixels
 MARKER, STROKE = 7.0, 1.5  # how far markers and lines reach around their centre
 LONGEST_LINE = 16
-OUTSIDE, NAMES, POINTS = 100, 10, 3  # what it costs a name that must be shown to lie there
+FORBIDDEN = 1e6  # what it costs to lie outside, or on another name
+# The lines on which names that must be shown may hang: how far they reach, in pixels, and the grid of their ends; what
+# they cost, in lines covered at one size; where along them it is looked whether they cross a name.
+FURTHEST, GRID = 162, 18
+LEADER, LEADER_PIXEL = 6.0, 0.2
+POINT = 20  # what it costs to cover a point, whose own name would then have no way out
+CROSSINGS = np.linspace(0.15, 1, 16)[:, None, None]
 POSITIONS: tuple[Position, ...] = (
     ("bottom left", -1, -1), ("middle right", 1, 0), ("middle left", -1, 0), ("top right", 1, 1),
     ("bottom right", 1, -1), ("top left", -1, 1), ("bottom center", 0, -1), ("top center", 0, 1),
@@ -23,12 +29,51 @@ POSITIONS: tuple[Position, ...] = (
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a text begins, in pixels to the right of its point and upwards; it grows away from the point."""
+
+    position: str
+    right: float
+    up: float
+    hangs: bool = False  # on a line
+
+    @property
+    def length(self) -> float:
+        return float(np.hypot(self.right, self.up))
+
+    def box(self, centres: np.ndarray, text: list[str]) -> np.ndarray:
+        """(planes, 4) left, bottom, right and top of a text beside `centres` (planes, 2), in pixels."""
+        width, height = CHARACTER * max(map(len, text)), LINE * len(text)
+        left = centres[:, 0] + self.right + (np.sign(self.right) - 1) / 2 * width
+        bottom = centres[:, 1] + self.up + (np.sign(self.up) - 1) / 2 * height
+        return np.stack([left, bottom, left + width, bottom + height], axis=1)
+
+    def leader(self, centres: np.ndarray) -> np.ndarray:
+        """(places, planes, 4) small boxes along the line from `centres` to the text."""
+        middle = centres + CROSSINGS * np.array([self.right, self.up])
+        return np.concatenate([middle - STROKE, middle + STROKE], axis=-1)
+
+
+def _on_leaders() -> list[Place]:
+    """The nearest first."""
+    steps = range(-FURTHEST, FURTHEST + 1, GRID)
+    places = [Place("", right, up, True) for right in steps for up in steps if right or up]
+    return sorted((place for place in places if place.length <= FURTHEST), key=lambda place: place.length)
+
+
+BESIDE = [Place(position, right * OFFSET, up * OFFSET) for position, right, up in POSITIONS]
+ON_LEADERS = _on_leaders()
+
+
+@dataclass(frozen=True)
 class Label:
-    """A placed name: its text with line breaks, its plotly position, and the least width that has room for it."""
+    """A placed name: its text with line breaks, its plotly position, the least width that has room for it, and the
+    pixels to the right and upwards of the line on which it hangs, if it does."""
 
     text: str
     position: str
     from_width: int
+    leader: tuple[float, float] | None = None
 
 
 def place_labels(
@@ -39,10 +84,11 @@ def place_labels(
     sizes: Sequence[tuple[int, int]],
     steps: Sequence[int],
 ) -> list[Label | None]:
-    """A label for each of the `points` (n, 2) that has room; `required` ones come first and always get one.
+    """A label for each of the `points` (n, 2) that has room, `required` ones first: no name covers another one.
 
     `points` and `lines` (s, 4: from x, y to x, y) are in shares of the plotting area, whose possible `sizes` are
     (width, height) in pixels. Names that need more room are tried at each of `steps`, widths from which they are shown.
+    A required name may cover a point or a line, or hang on a line of its own, before it waits for more room.
     """
     planes = np.array(sizes, dtype=float)
     marks = np.concatenate([np.hstack([points, points]), lines.reshape(-1, 4)])
@@ -51,22 +97,44 @@ def place_labels(
     marked = marks[:, None, :] * scale + reach[:, None, None] * np.array([-1, -1, 1, 1])
     placed: list[Label | None] = [None] * len(names)
     taken: list[np.ndarray] = []
+    hung: list[np.ndarray] = []
     turns = [(0, index) for index in range(len(names)) if required[index]]
-    turns += [(step, index) for step in steps for index in range(len(names)) if not required[index]]
+    turns += [(step, index) for step in steps for index in range(len(names))]
     for step, index in turns:
         if placed[index] is not None:
             continue
-        text = _broken(names[index])
-        shown = planes[:, 0] >= step
-        boxes = [_box(points[index] * planes, text, position) for position in POSITIONS]
-        costs = [_conflicts(box[shown], planes[shown], marked[:, shown], _at(taken, shown)) for box in boxes]
-        best = int(np.argmin(costs))
-        if costs[best] == 0 or required[index]:
+        must = step == 0 and required[index]
+        text, centres, shown = _broken(names[index]), points[index] * planes, planes[:, 0] >= step
+        in_view = marked[:, shown], len(points), _at(taken, shown), _at(hung, shown)
+        cost, place = _best_place(centres[shown], planes[shown], text, BESIDE + ON_LEADERS * must, *in_view)
+        if cost == 0 or (must and cost < FORBIDDEN):
+            lines_of_text = "<br>".join(escape(line, quote=False) for line in text)
             placed[index] = Label(
-                "<br>".join(escape(line, quote=False) for line in text), POSITIONS[best][0], step
+                lines_of_text, place.position, step, (place.right, place.up) if place.hangs else None
             )
-            taken.append(boxes[best])
+            taken.append(place.box(centres, text))
+            hung += list(place.leader(centres)) if place.hangs else []
     return placed
+
+
+def _best_place(
+    centres: np.ndarray, planes: np.ndarray, text: list[str], places: Sequence[Place], marked: np.ndarray,
+    n_points: int, taken: np.ndarray, hung: np.ndarray,
+) -> tuple[float, Place]:  # fmt: skip
+    """The place in whose way the least is, with what it costs; `places` from the nearest to the furthest."""
+    best: tuple[float, Place] | None = None
+    for place in places:
+        price = (LEADER + LEADER_PIXEL * place.length) * place.hangs
+        if best is not None and best[0] <= price:
+            break  # the further ones cost more
+        box = place.box(centres, text)
+        cost = price + _conflicts(box, planes, marked, n_points, np.concatenate([taken, hung]))
+        if place.hangs and cost < FORBIDDEN:
+            cost += FORBIDDEN * sum(_overlaps(along, taken) for along in place.leader(centres))
+        if best is None or cost < best[0]:
+            best = cost, place
+    assert best is not None
+    return best
 
 
 def _at(boxes: list[np.ndarray], shown: np.ndarray) -> np.ndarray:
@@ -82,19 +150,13 @@ def _broken(name: str) -> list[str]:
     return [name[:middle], name[middle + 1 :]]
 
 
-def _box(centres: np.ndarray, text: list[str], position: Position) -> np.ndarray:
-    """(planes, 4) left, bottom, right and top of a text beside `centres` (planes, 2), in pixels."""
-    _, right, up = position
-    width, height = CHARACTER * max(map(len, text)), LINE * len(text)
-    left = centres[:, 0] + right * OFFSET + (right - 1) / 2 * width
-    bottom = centres[:, 1] + up * OFFSET + (up - 1) / 2 * height
-    return np.stack([left, bottom, left + width, bottom + height], axis=1)
-
-
-def _conflicts(box: np.ndarray, planes: np.ndarray, marked: np.ndarray, taken: np.ndarray) -> float:
+def _conflicts(
+    box: np.ndarray, planes: np.ndarray, marked: np.ndarray, n_points: int, taken: np.ndarray
+) -> float:  # fmt: skip
     """How badly a text lies, added up over the planes; 0 where nothing is in its way."""
     outside = (box[:, :2] < 0) | (box[:, 2:] > planes)
-    return OUTSIDE * outside.sum() + POINTS * _overlaps(box, marked) + NAMES * _overlaps(box, taken)
+    covered = _overlaps(box, marked) + (POINT - 1) * _overlaps(box, marked[:n_points])
+    return FORBIDDEN * (outside.sum() + _overlaps(box, taken)) + covered
 
 
 def _overlaps(box: np.ndarray, others: np.ndarray) -> int:

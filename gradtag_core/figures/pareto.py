@@ -14,7 +14,7 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.evaluation.pareto import MethodRecord
 from gradtag_core.evaluation.pareto_axis import Axis, PricedMethod
 from gradtag_core.figures.frame import Frame
-from gradtag_core.figures.labels import FONT_SIZE, place_labels
+from gradtag_core.figures.labels import FONT_SIZE, Label, place_labels
 from gradtag_core.figures.theme import FONT, PALETTES, Theme, blank_figure
 from gradtag_core.methods.protocol import find_method
 
@@ -93,7 +93,8 @@ def pareto_figure(
     figure.add_traces(_legend(methods, theme))
     if recommended is not None:
         figure.add_trace(_ring(methods, recommended, theme))
-    figure.add_traces(_names(methods, frame, recommended, theme))
+    names, hanging = _names(methods, frame, recommended, theme)
+    figure.add_traces(names)
     power: Any = {"tickformat": "~s"} if axis == "flops" else {"exponentformat": "power"}
     figure.update_xaxes(
         type="log", range=frame.x, title_text=AXIS_TITLES[axis], fixedrange=True, minor={"showgrid": False}, **power,
@@ -107,6 +108,8 @@ def pareto_figure(
     )  # fmt: skip
     if budget is not None:
         figure.update_layout(_budget(budget, frame, theme))
+    for name in hanging:
+        figure.add_annotation(name)
     return figure
 
 
@@ -200,8 +203,8 @@ def _ring(methods: Sequence[PricedMethod], recommended: str, theme: Theme) -> go
 
 def _names(
     methods: Sequence[PricedMethod], frame: Frame, recommended: str | None, theme: Theme
-) -> list[go.Scatter]:
-    """The names that have room; those of the front always, the others from some width on."""
+) -> tuple[list[go.Scatter], list[dict[str, Any]]]:
+    """The names that have room, first those of the front; the second list hang on lines, where points are close."""
     costs, errors, spread = (
         np.array(values)
         for values in zip(
@@ -221,14 +224,13 @@ def _names(
     traces = []
     for step in (0, *LABEL_STEPS):
         shown = [(method, label) for method, label in zip(methods, labels, strict=True)
-                 if label is not None and label.from_width == step]  # fmt: skip
+                 if label is not None and label.from_width == step and label.leader is None]  # fmt: skip
         traces.append(
             go.Scatter(
                 x=[method.cost for method, _ in shown], y=[frame.height(method) for method, _ in shown],
                 mode="markers+text", showlegend=False, hoverinfo="skip", cliponaxis=False,
                 marker={"size": MARKER, "opacity": 0},
-                text=[f"<b>{label.text}</b>" if method.record.method == recommended else label.text
-                      for method, label in shown],
+                text=[_emphasised(method, label, recommended) for method, label in shown],
                 textposition=[label.position for _, label in shown],
                 textfont={
                     "size": FONT_SIZE, "color": PALETTES[theme].muted if step else PALETTES[theme].text,
@@ -236,7 +238,29 @@ def _names(
                 },
             )
         )  # fmt: skip
-    return [trace for trace in traces if trace.x]
+    hanging = [
+        _on_leader(label, method.cost, frame.height(method), _emphasised(method, label, recommended), theme)
+        for method, label in zip(methods, labels, strict=True)
+        if label is not None and label.leader is not None
+    ]
+    return [trace for trace in traces if trace.x], hanging
+
+
+def _emphasised(method: PricedMethod, label: Label, recommended: str | None) -> str:
+    return f"<b>{label.text}</b>" if method.record.method == recommended else label.text
+
+
+def _on_leader(label: Label, cost: float, error: float, text: str, theme: Theme) -> dict[str, Any]:
+    """A name that a line ties to its point."""
+    right, up = label.leader or (0.0, 0.0)
+    anchors = {1: "left", -1: "right"}, {1: "bottom", -1: "top"}
+    return {
+        "x": float(np.log10(cost)), "y": error, "ax": right, "ay": -up, "text": text, "align": "left",
+        "xanchor": anchors[0].get(int(np.sign(right)), "center"), "borderpad": 0,
+        "yanchor": anchors[1].get(int(np.sign(up)), "middle"), "standoff": 6, "showarrow": True, "arrowhead": 0,
+        "arrowwidth": 1, "arrowcolor": PALETTES[theme].muted,
+        "font": {"size": FONT_SIZE, "color": PALETTES[theme].text, "family": f"{FONT}, {_font_mark(0)}"},
+    }  # fmt: skip
 
 
 def _font_mark(step: int) -> str:

@@ -8,6 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from gradtag_core.errors import InvalidInput, StoreError
+from gradtag_core.runs.disk import FORBIDDEN, FULL
+
+ELSEWHERE = "Choose another place."
+REMEDIES = (
+    (FULL, "Free some space, or choose another disk."),
+    (FORBIDDEN, "Choose a folder in which you may write."),
+)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -22,9 +29,9 @@ def write_whole(path: Path, content: bytes) -> None:
         part.chmod(0o644)
         part.replace(path)
     except OSError as error:
-        raise StoreError(
-            f"`{path}` could not be written: {error}. Free some space, or choose another place."
-        ) from error
+        what_to_do = next((words for numbers, words in REMEDIES if error.errno in numbers), ELSEWHERE)
+        reason = (error.strerror or str(error)).lower()  # without the hidden name
+        raise StoreError(f"`{path}` could not be written: {reason}. {what_to_do}") from error
     finally:
         if part is not None:
             with suppress(OSError):

@@ -193,11 +193,13 @@ def _provenance(told: Story, found: Findings) -> Iterable[str]:
     summary, config = found.record.summary, found.record.config
     seeds = f"{config.seed}; base models {', '.join(map(str, config.init_seeds)) or 'none'}"
     truth = found.comparison.truth_seeds if found.comparison else ()
+    computed = sum(cost.seconds for cost in summary.costs.values())
     facts = {
         "run": summary.id, "data set": f"{summary.suite}, fingerprint {summary.fingerprint}",
         "seeds": seeds + (f"; real training {', '.join(map(str, truth))}" if truth else ""), "device": summary.device,
         "versions": ", ".join(f"{name} {number}" for name, number in summary.versions.items()) or "unknown",
-        "computing time": f"{summary.seconds:,.1f} s",
+        "computing time": f"{computed:,.1f} s in all stages, what an earlier run had done of them included; this "
+        f"run itself took {summary.seconds:,.1f} s",
         "training every subset once": f"{summary.full_training_flops:.3g} FLOPs",
     }  # fmt: skip
     yield "<h2>Where the numbers come from</h2>"

@@ -46,6 +46,9 @@ def read_bundle(source: Path | IO[bytes], folder: Path) -> Path:
     Only the known files of `run/` are taken, by their exact names; whatever else there is stays in the zip file. Raises
     `InvalidInput` for what is no bundle: damaged, too large, encrypted, with links or twins, or without a run.
     """
+    if isinstance(source, Path) and not source.is_file():
+        found = "is a folder" if source.is_dir() else "is not there"
+        raise InvalidInput(f"`FILE` must be a bundle, a zip file; `{source}` {found}. {HOW}")
     try:
         with zipfile.ZipFile(source) as archive:
             chosen = _chosen(archive)

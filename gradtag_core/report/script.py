@@ -1,23 +1,57 @@
 """What draws the figures of the report in the reader's browser.
 
+The report holds every figure once, in the light theme's colours. A reader with a dark screen gets each of them in the
+colour that has its place in the dark palette; paper is always light.
+
 Before printing, every figure is drawn as wide as the paper and no taller, and the cells of a heatmap, which Plotly
 draws as a picture, become shapes: a path per colour.
 """
 
+import json
+from dataclasses import astuple
+
+from gradtag_core.figures.theme import PALETTES
+
+
+def _in_dark() -> dict[str, str]:
+    """The dark palette's colour for each one of the light palette."""
+    light, dark = (astuple(PALETTES[theme]) for theme in ("light", "dark"))
+    pairs: dict[str, str] = {}
+    for one, other in zip(light, dark, strict=True):
+        pairs |= {one: other} if isinstance(one, str) else dict(zip(one, other, strict=True))
+    return pairs
+
+
+IN_DARK = _in_dark()
 SCRIPT = """
 "use strict";
-const PAPER_WIDTH = 680, PAPER_HEIGHT = 860, COLOURS = 96;
+const PAPER_WIDTH = 680, PAPER_HEIGHT = 860, COLOURS = 96, IN_DARK = __IN_DARK__;
+const WORDS = new Set([
+  "x", "y", "z", "text", "hovertext", "ticktext", "tickvals", "customdata", "categoryarray", "name",
+]);
+const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = [];
-for (const data of document.querySelectorAll("script.figure")) {
-  const figure = JSON.parse(data.textContent);
-  const place = document.getElementById(data.dataset.place);
-  Plotly.newPlot(place, figure.data, figure.layout, {
+function recoloured(value) {
+  if (typeof value === "string") return IN_DARK[value] || value;
+  if (Array.isArray(value)) return value.map(recoloured);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(
+    ([key, inner]) => [key, WORDS.has(key) ? inner : recoloured(inner)]));
+}
+function draw({ place, text }, inDark) {
+  const light = JSON.parse(text), figure = inDark ? recoloured(light) : light;
+  Plotly.react(place, figure.data, figure.layout, {
     responsive: true, displaylogo: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "pan2d", "autoScale2d", "zoomIn2d", "zoomOut2d"],
-    toImageButtonOptions: { format: "svg", filename: data.dataset.place },
+    toImageButtonOptions: { format: "svg", filename: place.id },
   });
-  drawn.push({ place, height: figure.layout.height || 450 });
+  return figure.layout.height || 450;
 }
+for (const data of document.querySelectorAll("script.figure")) {
+  const one = { place: document.getElementById(data.dataset.place), text: data.textContent };
+  drawn.push({ ...one, height: draw(one, dark.matches) });
+}
+dark.addEventListener("change", () => drawn.forEach((one) => draw(one, dark.matches)));
 function blended(scale, share) {
   const parts = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
   let above = scale.findIndex(([stop]) => stop >= share);
@@ -58,7 +92,9 @@ function vectorise(place) {
   }
 }
 function resize(forPaper) {
-  for (const { place, height } of drawn) {
+  for (const one of drawn) {
+    const { place, height } = one;
+    if (dark.matches) draw(one, !forPaper);
     const size = forPaper
       ? { width: PAPER_WIDTH, height: Math.min(height, PAPER_HEIGHT), autosize: false }
       : { width: null, height, autosize: true };
@@ -68,4 +104,4 @@ function resize(forPaper) {
 }
 addEventListener("beforeprint", () => resize(true));
 addEventListener("afterprint", () => resize(false));
-"""
+""".replace("__IN_DARK__", json.dumps(IN_DARK))

@@ -22,7 +22,7 @@ p, ul, ol, dl { margin: .5rem 0; } li { margin: .3rem 0; overflow-wrap: anywhere
 .good b { color: var(--good); } .caution b { color: var(--caution); } .bad b { color: var(--bad); }
 .unknown b { color: var(--unknown); }
 figure { margin: 1.25rem 0 2rem; break-inside: avoid; } figure h3 { margin-top: 0; }
-.plot { background: #ffffff; border-radius: .5rem; overflow: hidden; }
+.plot { overflow: hidden; }
 .scroll { overflow-x: auto; } .scroll:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: collapse; font-size: .92rem; width: 100%; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;

@@ -12,6 +12,7 @@ from pages.parts.charts import draw
 from pages.parts.state import theme
 
 TRUTH_SUBSETS = 100
+LINE = "Line"  # the column that names them
 
 
 def show_agreement(comparison: Comparison, metric_title: str) -> None:
@@ -30,10 +31,10 @@ def show_agreement(comparison: Comparison, metric_title: str) -> None:
     )
     lines = {"estimate": comparison.estimate, **comparison.lines}
     table = pd.DataFrame(
-        [{"": title, **_cells(lines[name])} for name, title in LINE_TITLES.items() if name in lines]
+        [{LINE: title, **_cells(lines[name])} for name, title in LINE_TITLES.items() if name in lines]
     )
     number = st.column_config.NumberColumn
-    formats = {name: number(format="%.3f") for name in table.columns if name}
+    formats = {name: number(format="%.3f") for name in table.columns if name != LINE}
     formats |= {name: number(format="%.1f %%") for name in ("Share of the ceiling", "FLOPs")}
     formats["Distance²"] = number(format="%.5f")
     st.dataframe(table, hide_index=True, width="stretch", column_config=formats)
@@ -42,7 +43,7 @@ def show_agreement(comparison: Comparison, metric_title: str) -> None:
         "mostly measure how hard each task is: the constant predictor, which knows nothing about transfer, nearly "
         "meets them."
     )
-    _show_charts(comparison, table.rename(columns={"": "line"}))
+    _show_charts(comparison, table)
 
 
 def _show_charts(comparison: Comparison, lines: pd.DataFrame) -> None:
@@ -79,7 +80,7 @@ def _cells(line: Line) -> dict[str, float | None]:
 
 def show_how_to_get_truth(record: RunRecord) -> None:
     """What real training would show, and how to get it."""
-    st.subheader("True")
+    st.header("True")
     st.markdown(
         "This run trained no subsets for real, so nothing here tells how good the estimate is. Real training of some "
         "of its subsets on two seeds shows the true affinities, the difference and the noise ceiling; the finished "

@@ -13,7 +13,7 @@ from pages.parts.state import theme
 
 def show_group_changes(found: RunDifference, reference: Shown, other: Shown) -> None:
     """Who went where, as a figure and as a table."""
-    st.subheader("Groups")
+    st.header("Groups")
     changes = found.groups
     if changes is None:
         st.caption("One of the two runs has no groups.")

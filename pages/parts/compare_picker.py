@@ -96,7 +96,7 @@ def pick_metric_of(rows: list[RunRow]) -> Metric:
 
 def pick_other(runs: list[Shown]) -> int:
     """The position of the run that is set against the reference."""
-    st.subheader(f"{runs[1].letter} against A" if len(runs) == 2 else "Against A")
+    st.header(f"{runs[1].letter} against A" if len(runs) == 2 else "Against A")
     letters = [each.letter for each in runs[1:]]
     if len(runs) == 2:
         chosen = letters[0]

@@ -15,7 +15,7 @@ AGAINST = ("Row Spearman with A", "Adjusted Rand with A", "Tasks moved from A")
 @st.fragment
 def show_parameters(configs: list[RunConfig], titles: list[str]) -> None:
     """What the runs were asked for; only what differs unless all is wanted."""
-    st.subheader("Parameters")
+    st.header("Parameters")
     everything = st.toggle("Show parameters that agree, too", key="all_parameters")
     listed = parameters(configs, everything=everything)
     if not listed:
@@ -23,13 +23,13 @@ def show_parameters(configs: list[RunConfig], titles: list[str]) -> None:
         return
     table = pd.DataFrame(
         [["≠" if found.differs else "", found.title, *map(value_text, found.values)] for found in listed],
-        columns=["", "Parameter", *titles],
+        columns=["≠", "Parameter", *titles],
     )
     st.dataframe(
-        table if everything else table.drop(columns=""), hide_index=True, width="stretch",
+        table if everything else table.drop(columns="≠"), hide_index=True, width="stretch",
         height="auto" if everything else "content",
         alt="The parameters of each run." if everything else "The parameters that differ between the runs.",
-        column_config={"": st.column_config.TextColumn(width="small", help="≠: the runs differ in it.")},
+        column_config={"≠": st.column_config.TextColumn(width="small", help="Marked where the runs differ.")},
     )  # fmt: skip
     if not everything:
         st.caption(f"{len(listed)} differ; the others agree.")
@@ -37,7 +37,7 @@ def show_parameters(configs: list[RunConfig], titles: list[str]) -> None:
 
 def show_figures(runs: list[Shown]) -> None:
     """What each run found and cost."""
-    st.subheader("Results")
+    st.header("Results")
     columns = {each.title: _texts(runs[0], each) for each in runs}
     names = list(next(iter(columns.values())))
     table = pd.DataFrame(
@@ -48,9 +48,10 @@ def show_figures(runs: list[Shown]) -> None:
     )
     st.caption(
         "Row Spearman: against the run's own real training, ± one standard error over tasks; of the ceiling: as a "
-        "share of the best that the noise of training allows. FLOPs: of the estimate. Gap: the share of the possible "
-        "lead over a random grouping that may be missing. Gain: test scores of one model per group less those of one "
-        "model for all. With A: how alike the affinities rank co-tasks, and how alike the groups are (1: the same)."
+        "share of the best that the noise of training allows. FLOPs: of the estimate. Computing time: of all stages, "
+        "what an earlier run had done of them included. Gap: the share of the possible lead over a random grouping "
+        "that may be missing. Gain: test scores of one model per group less those of one model for all. With A: how "
+        "alike the affinities rank co-tasks, and how alike the groups are (1: the same)."
     )
 
 
@@ -60,7 +61,7 @@ def _texts(reference: Shown, each: Shown) -> dict[str, str]:
     if figures.flops is not None:
         texts["FLOPs"] = flops_text(figures.flops)
     if figures.seconds is not None:
-        texts["Time"] = seconds_text(figures.seconds)
+        texts["Computing time"] = seconds_text(figures.seconds)
     if each is reference:
         return texts | dict.fromkeys(AGAINST, "")
     found = difference_of(reference, each)

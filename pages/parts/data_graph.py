@@ -30,7 +30,7 @@ def draw_graph() -> Draft | None:
     files: dict[str, Any] = {"graph": pick("Graph", "data_edges")}
     tasks = st.segmented_control(
         "Tasks", (COMMUNITIES, LABELS, INSIDE), default=COMMUNITIES, required=True, key="data_tasks",
-        persist_state="page",
+        persist_state="page", wrap=True,
     )  # fmt: skip
     if tasks == COMMUNITIES:
         files["communities"] = pick("Communities", "data_communities", MOST_MB)

@@ -79,7 +79,7 @@ def show_forecast(config: RunConfig) -> None:
     estimate_seconds = None if None in seconds else sum(second or 0.0 for second in seconds)
     st.markdown(f"**Learning the affinities from {planned.n_subsets:,} subsets**")
     table = {
-        "": ["Work", "Time"],
+        "Measure": ["Work", "Time"],
         "By this estimate": [flops_text(found.estimate_flops), seconds_text(estimate_seconds)],
         "By training each": [
             flops_text(found.full_training_flops),

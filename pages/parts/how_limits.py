@@ -92,7 +92,7 @@ LIMITS = (
 
 
 def show_limits() -> None:
-    st.subheader("Limits", anchor="limits")
+    st.header("Limits", anchor="limits")
     st.markdown(
         "Measured on the runs that ship with the project and by its benchmarks, one data set and one small model "
         "each: on yours it can differ. `--truth 100` trains subsets of your own run for real and tells."

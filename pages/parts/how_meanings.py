@@ -53,7 +53,7 @@ MEANINGS = (
 
 
 def show_meanings() -> None:
-    st.subheader("What the figures mean", anchor="figures")
+    st.header("What the figures mean", anchor="figures")
     with st.grid(3, min_column_width=360, gap="medium"):
         for name, text in MEANINGS:
             st.markdown(f"**{name}.** {text}")

@@ -62,10 +62,10 @@ REFERENCES = (
 def show_references() -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.subheader("Symbols", anchor="symbols")
+        st.header("Symbols", anchor="symbols")
         st.table([{"Symbol": symbol, "Meaning": meaning} for symbol, meaning in SYMBOLS])
     with right:
-        st.subheader("References", anchor="references")
+        st.header("References", anchor="references")
         st.markdown(
             "\n".join(
                 f"- **{name}.** {authors}: *{title}*. [{address.removeprefix('arxiv.org/abs/')}](https://{address})"

@@ -64,7 +64,7 @@ STEPS = (
 
 
 def show_steps() -> None:
-    st.subheader("The method in six steps")
+    st.header("The method in six steps")
     with st.grid(3, min_column_width=300, gap="medium"):
         for number, step in enumerate(STEPS, start=1):
             with st.container(border=True, height="stretch"):

@@ -23,7 +23,7 @@ def show_result(row: RunRow) -> None:
     affinity = affinity_of(row, record.config.metric)
     grouping = record.grouping
     labels = grouping.labels if grouping else None
-    st.subheader(plain(row.name))
+    st.header(plain(row.name))
     if row.sample:
         st.caption("This run ships with the project.")
     with st.container(horizontal=True):

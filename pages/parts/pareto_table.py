@@ -23,7 +23,7 @@ ROW, MOST_LINES = 35, 25  # pixels of a line of a table; lines without scrolling
 
 def show_table(row: RunRow, record: StudyRecord, view: View) -> None:
     """The records and their downloads."""
-    st.subheader("Methods")
+    st.header("Methods")
     methods = view.priced(record)
     naive = record.summary.naive_flops
     power = max(0, math.floor(math.log10(min(method.record.flops for method in methods)) / 3))

@@ -13,7 +13,7 @@ NAMED = 5
 
 def show_bulk_actions(rows: list[RunRow], tags: list[str]) -> None:
     """Compare, archive, tag or delete the selected runs; `tags` are those in use."""
-    st.subheader(f"{len(rows)} selected")
+    st.header(f"{len(rows)} selected")
     with st.container(horizontal=True):
         _show_compare(rows)
         archive = not all(row.archived for row in rows)

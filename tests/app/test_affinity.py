@@ -43,7 +43,7 @@ def pairs_table(app):
 
 
 def accuracy_table(app):
-    return next(frame.value for frame in app.dataframe if "Row Spearman" in frame.value).set_index("")
+    return next(frame.value for frame in app.dataframe if "Row Spearman" in frame.value).set_index("Line")
 
 
 @pytest.fixture

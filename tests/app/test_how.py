@@ -30,7 +30,7 @@ def sample(name: str) -> Comparison:
 
 def test_the_page_explains_without_any_run(open_page: OpenPage) -> None:
     page = open_page("how")
-    assert [each.value for each in page.subheader] == [
+    assert [each.value for each in page.header] == [
         "The method in six steps", "What the figures mean", "Limits", "Symbols", "References",
     ]  # fmt: skip
     text = " ".join(each.value for each in page.markdown)

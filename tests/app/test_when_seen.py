@@ -15,8 +15,15 @@ def page_of_parts() -> None:
     from pages.parts.when_seen import when_seen
 
     version = lambda: st.session_state.get("changes", 0)  # noqa: E731
-    when_seen("near", lambda: st.markdown("near"), version=version)
-    when_seen("far", lambda: st.markdown("far"), height=300, version=version)
+
+    def near() -> None:
+        st.markdown("near")
+
+    def far() -> None:
+        st.markdown("far")
+
+    when_seen("near", near, version=version)
+    when_seen("far", far, height=300, version=version)
 
 
 def page_with_an_error() -> None:

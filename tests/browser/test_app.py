@@ -73,6 +73,17 @@ def test_the_quick_preset_runs_before_the_users_eyes_and_survives_a_reload(
     expect(page).to_have_url(re.compile(r"/affinity\?" + re.escape(address.partition("?")[2]) + "$"))
 
 
+def test_all_presets_are_in_reach_on_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
+    page = open_window(width=390)
+    page.goto("/estimate")
+    settle(page)
+    presets = page.get_by_role("radiogroup", name="Preset").get_by_role("radio")
+    expect(presets).to_have_count(5)
+    for preset in presets.all():
+        box = preset.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390 - 16
+
+
 def test_a_running_estimate_can_be_cancelled_and_deleted(page: Page, settle: Settle) -> None:
     page.goto("/estimate")
     number(page, "Initialisations (M)", "1000")

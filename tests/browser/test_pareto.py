@@ -70,6 +70,39 @@ def test_a_study_is_started_cancelled_resumed_and_seen(
     expect(form.get_by_role("spinbutton", name="Seeds")).to_have_value("1")  # the form keeps what was chosen
 
 
+OVERLAPS = """() => {
+  const texts = [...document.querySelectorAll('.st-key-pareto .textpoint text, .st-key-pareto .annotation text')];
+  const shown = texts.filter((each) => each.getClientRects().length && !each.textContent.includes('budget'));
+  const boxes = shown.map((each) => [each.textContent, each.getBoundingClientRect()]);
+  const found = [];
+  boxes.forEach(([name, one], index) => boxes.slice(index + 1).forEach(([other, two]) => {
+    const wide = Math.min(one.right, two.right) - Math.max(one.left, two.left);
+    const high = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
+    if (wide > 1 && high > 2) found.push([name, other, wide, high]);
+  }));
+  return { names: boxes.map(([name]) => name), found };
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", ["debian", "yeast", "amazon"])
+def test_no_name_lies_over_another_at_any_width(
+    open_window: Callable[..., Page], settle: Settle, study: str
+) -> None:
+    page = open_window(width=390, height=2000)
+    page.goto(f"/pareto?study=sample-study-{study}")
+    expect(page.locator(PLOT)).to_be_attached()
+    settle(page)
+    counts = []
+    for width in (390, 768, 1280, 2560):
+        page.set_viewport_size({"width": width, "height": 2000})
+        page.wait_for_timeout(SECONDS)  # until the figure has the new width
+        placed = page.evaluate(OVERLAPS)
+        assert not placed["found"], (width, placed["found"])
+        counts.append(len(placed["names"]))
+    assert counts[0] >= 3 and counts[-1] > counts[0]
+
+
 @pytest.mark.slow
 def test_the_page_fits_a_phone(open_window: Callable[..., Page], settle: Settle) -> None:
     page = open_window(width=390, height=800)

@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from gradtag_core.cli import main as cli
+from gradtag_core.runs.record import RunRecord
+from gradtag_core.runs.start import open_store
 
 
 def diff(*words):
@@ -36,6 +38,11 @@ def test_two_runs_are_told_apart_in_tables_and_in_json():
     assert (code, found["runs"]) == (0, list(words))
     assert found["parameters"]["epochs"] == [10, 3] and "seed" not in found["parameters"]
     assert found["figures"]["sample-debian"]["row_spearman"] == pytest.approx(0.571, abs=1e-3)
+    costs = RunRecord(open_store().run_folder(words[1])).summary.costs
+    stages = sum(cost.seconds for cost in costs.values())
+    assert (
+        found["figures"]["sample-debian-text"]["seconds"] == stages > 1000
+    )  # its last session took a hundredth
     difference = found["differences"]["sample-debian-text"]
     assert difference["affinity"]["more_than_chance"] is True
     code, out, _ = diff(*words)

@@ -6,8 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gradtag_core.cli import main as cli
+from gradtag_core.config import make_config
 from gradtag_core.report import bundle
 from gradtag_core.report.browser import NoBrowser
+from gradtag_core.runs.start import create_run
 from gradtag_core.runs.store import RunStore
 
 
@@ -62,13 +64,24 @@ def test_a_bundle_comes_back_as_the_same_run(elsewhere, own_home):
         (("report", "nope"), "There is no run `nope`"),
         (("report", "sample-yeast", "--output", "x.doc"), "must end in"),
         (("bundle", "sample-yeast", "--output", "x.html"), "must end in .zip"),
-        (("open", "missing.zip"), "could not be read"),
+        (("open", "missing.zip"), "`FILE` must be a bundle, a zip file; `missing.zip` is not there."),
+        (("open", "."), "`.` is a folder."),
         (("report", "sample-debian-text", "--metric", "nonsense"), "nonsense"),
     ],
 )
 def test_mistakes_are_sentences(words, message):
     code, _, error = call(*words)
     assert code == 2 and message in error
+
+
+@pytest.mark.parametrize("command", ["report", "bundle"])
+def test_a_run_without_an_estimate_is_refused_with_what_became_of_it(command, own_home):
+    store = RunStore(own_home)
+    row = create_run(store, make_config("quick", suite="planted"), "broken")
+    store.finish(row.id, "failed", "It broke.")
+    code, _, error = call(command, row.id)
+    assert code == 2
+    assert f"`RUN` must have an estimate; `{row.id}` is failed (It broke) and has none." in error
 
 
 def test_a_pdf_without_a_browser_says_what_to_install(monkeypatch, elsewhere):

@@ -16,11 +16,11 @@ places = st.tuples(st.floats(0.02, 0.98), st.floats(0.02, 0.98))
 def box(point, label, size):
     """The corners of a text, from what plotly's positions mean."""
     x, y = point[0] * size[0], point[1] * size[1]
-    right, up = DIRECTIONS[label.position]
     lines = label.text.split("<br>")
     width, height = CHARACTER * max(map(len, lines)), LINE * len(lines)
-    left = {1.0: x + OFFSET, 0.0: x - width / 2, -1.0: x - OFFSET - width}[right]
-    bottom = {1.0: y + OFFSET, 0.0: y - height / 2, -1.0: y - OFFSET - height}[up]
+    right, up = label.leader or (OFFSET * share for share in DIRECTIONS[label.position])
+    left = x + right - (width if right < 0 else width / 2 if right == 0 else 0)
+    bottom = y + up - (height if up < 0 else height / 2 if up == 0 else 0)
     return left, bottom, left + width, bottom + height
 
 
@@ -45,11 +45,42 @@ def test_no_optional_name_covers_anything_at_any_width(points):
         assert all(left >= 0 and right <= size[0] for left, _, right, _ in boxes)
 
 
-@given(st.lists(places, min_size=1, max_size=12))
-def test_a_required_name_is_always_placed(points):
+@given(st.lists(places, min_size=1, max_size=12, unique=True))
+def test_required_names_come_first_and_cover_no_other_at_any_width(points):
     names = [f"method {index}" for index in range(len(points))]
-    placed = place_labels(np.array(points), names, [True] * len(points), NO_LINES, SIZES, (600,))
-    assert all(label is not None and label.from_width == 0 for label in placed)
+    required = [index % 2 == 0 for index in range(len(points))]
+    placed = place_labels(np.array(points), names, required, NO_LINES, SIZES, (0, 600))
+    assert placed[0] is None or placed[0].from_width == 0
+    assert all(
+        label is None or label.leader is None or must for label, must in zip(placed, required, strict=True)
+    )
+    for size in SIZES:
+        boxes = [box(point, label, size) for point, label in zip(points, placed, strict=True)
+                 if label is not None and label.from_width <= size[0]]  # fmt: skip
+        assert not any(overlap(one, other) for one, other in combinations(boxes, 2))
+        assert all(left >= 0 and right <= size[0] for left, _, right, _ in boxes)
+
+
+def test_required_names_of_a_cluster_hang_on_lines_that_cross_no_name():
+    points = np.array([[0.70, 0.20], [0.74, 0.19], [0.78, 0.18], [0.82, 0.17]])
+    placed = place_labels(points, ["a name of it"] * 4, [True] * 4, NO_LINES, SIZES, ())
+    labels = [label for label in placed if label is not None]
+    assert len(labels) == 4 and any(label.leader for label in labels)
+    for size in SIZES:
+        boxes = [box(point, label, size) for point, label in zip(points, labels, strict=True)]
+        for (x, y), label, own in zip(points * size, labels, boxes, strict=True):
+            right, up = label.leader or (0.0, 0.0)
+            along = [(x + share * right, y + share * up) for share in np.linspace(0, 1, 50)]
+            others = [other for other in boxes if other != own]
+            assert not any(
+                left < u < end and low < v < top for u, v in along for left, low, end, top in others
+            )
+
+
+def test_without_crowding_required_names_stay_beside_their_points():
+    points = np.array([[0.2, 0.8], [0.5, 0.5], [0.8, 0.2]])
+    placed = place_labels(points, ["one", "two", "three"], [True] * 3, NO_LINES, SIZES, ())
+    assert all(label is not None and label.leader is None for label in placed)
 
 
 def test_a_name_that_needs_room_waits_for_a_wider_figure():

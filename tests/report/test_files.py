@@ -14,15 +14,19 @@ def test_a_file_is_replaced_whole(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_a_disk_that_refuses_leaves_what_was_there(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(28, "Free some space"), (13, "folder in which you may write"), (5, "another place")],
+)
+def test_a_disk_that_refuses_leaves_what_was_there(tmp_path, monkeypatch, number, remedy):
     path = tmp_path / "b.txt"
     write_whole(path, b"first")
 
     def refuse(*_):
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "That is the reason", "a hidden name")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreError, match=f"b.txt` could not be written: that is the reason. .*{remedy}"):
         write_whole(path, b"second")
     assert path.read_bytes() == b"first" and len(list(tmp_path.iterdir())) == 1
 

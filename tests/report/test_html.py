@@ -97,7 +97,7 @@ def test_everything_is_in_it(make_record):
                     "Accuracy", "Configuration", "Where the numbers come from", "How to repeat it"):  # fmt: skip
         assert heading in text
     for part in ("--proj-dim 77", "python 3.11, torch 2.13", "0" * 32, "drawn anew", "gradtag_core.make_config",
-                 "A file was computed again.", "base models 0; real training 10, 11"):  # fmt: skip
+                 "A file was computed again.", "base models 0; real training 10, 11", "s in all stages"):  # fmt: skip
         assert part in text
     changed = text.split("What differs from the defaults")[1].split("<details")[0]
     assert "proj_dim" in changed and "learning_rate" not in changed

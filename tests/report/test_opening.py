@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gradtag_core.errors import GradTagError, InvalidInput, StoreError
+from gradtag_core.errors import GradTagError, InvalidInput
 from gradtag_core.report import bundle, opening
 from gradtag_core.report.findings import find
 from gradtag_core.report.images import Image
@@ -161,7 +161,7 @@ def test_an_encrypted_one_is_refused(made, tmp_path):
 
 
 def test_what_cannot_be_read_is_said(tmp_path):
-    with pytest.raises(StoreError, match="could not be read"):
+    with pytest.raises(InvalidInput, match="is not there"):
         read_bundle(tmp_path / "missing.zip", tmp_path / "run")
     (tmp_path / "text.zip").write_text("hello")
     with pytest.raises(InvalidInput, match=r"damaged or is none.*Story page"):
