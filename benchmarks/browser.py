@@ -19,9 +19,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @contextmanager
-def served_app(home: Path | None = None, script: str = "") -> Iterator[str]:
+def served_app(home: Path | None = None, script: str = "", **settings: str) -> Iterator[str]:
     """Serve the app on a free port over the store in `home`, else an empty one, beside the sample runs; yields its
-    address. `script`: another app, as text."""
+    address. `script`: another app, as text. `settings`: of its environment."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -31,7 +31,7 @@ def served_app(home: Path | None = None, script: str = "") -> Iterator[str]:
             app = Path(empty) / "app.py"
             app.write_text(script)
         command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(port)]
-        environment = {**os.environ, "GRADTAG_HOME": str(home or empty)}
+        environment = {**os.environ, "GRADTAG_HOME": str(home or empty), **settings}
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         url = f"http://localhost:{port}"
         try:

@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to put them; docs without it")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with served_app() as url, chromium() as browser:
+    with served_app(GRADTAG_DRAW_AT_ONCE="1") as url, chromium() as browser:
         for picture in PICTURES:
             if arguments.only in (None, picture.name):
                 take(browser, url, picture, arguments.folder)
