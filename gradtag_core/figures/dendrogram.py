@@ -94,7 +94,10 @@ def with_tree(
             "anchor": "x",
         },
     )  # fmt: skip
-    layout.shapes = (*layout.shapes, *_branches(tree, labels, leaf_order(tree), theme))  # updating one by one is slow
+    layout.shapes = (
+        *layout.shapes,
+        *_branches(tree, labels, leaf_order(tree), theme),
+    )  # updating one by one is slow
     return figure
 
 

@@ -68,7 +68,7 @@ def _page(figures: Sequence[go.Figure]) -> str:
     from plotly.offline import get_plotlyjs
 
     texts = [
-        f'{{"figure":{figure.to_json()},"width":{WIDTH},"height":{figure.layout.height or HEIGHT},"scale":{PNG_SCALE}}}'
+        f'{{"figure":{figure.to_json()},"width":{WIDTH},"height":{figure.layout["height"] or HEIGHT},"scale":{PNG_SCALE}}}'
         for figure in figures
     ]
     data = f"[{','.join(texts)}]".replace("<", "\\u003c")

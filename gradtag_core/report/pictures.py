@@ -215,7 +215,8 @@ def _drawn_gains(found: Findings, gains: Gains, theme: Theme) -> go.Figure:
     figure = group_gains(
         gains.grouped, gains.together, found.task_names, score_title=found.metric_title, theme=theme
     )
-    return figure.update_layout(height=min(figure.layout.height, TALLEST))
+    layout: Any = figure.layout  # plotly makes its attributes at run time
+    return figure.update_layout(height=min(layout.height, TALLEST))
 
 
 def _group_help(found: Findings) -> Picture | None:

@@ -62,7 +62,9 @@ def click(monkeypatch):
 def marked(app):
     """The cells that are marked on the map."""
     (found,) = (
-        each.proto for each in app.get("bidi_component") if each.proto.component_name == "gradtag_cell_selection"
+        each.proto
+        for each in app.get("bidi_component")
+        if each.proto.component_name == "gradtag_cell_selection"
     )
     return json.loads(found.json)["selected"]
 

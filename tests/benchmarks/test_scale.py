@@ -36,7 +36,9 @@ def made_run(rows=1000.0):
 
 def test_the_prediction_counts_initialisations_and_subsets():
     higher, pairs = predicted(made_run(), None, 1000, gpu_teraflops=10.0)
-    assert higher["regressions (CPU h)"] == "0.10" and pairs["regressions (CPU h)"] == "0.25"  # × 5 × 2, × 5 × 5
+    assert (
+        higher["regressions (CPU h)"] == "0.10" and pairs["regressions (CPU h)"] == "0.25"
+    )  # × 5 × 2, × 5 × 5
     assert higher["base models (CPU h)"] == "0.05" and higher["CPU-hours"] == "0.2"
     assert higher["GPU-hours"] == f"{(1 + 5 + 5 + 10 + 1) * 1e15 / 10e12 / 3600:.2f}"
     assert predicted(made_run(), None, 1000, None)[0]["GPU-hours"] == "not measured"

@@ -28,7 +28,7 @@ def test_every_figure_is_drawn_in_one_pass():
     for key, image in drawn.items():
         root = ElementTree.fromstring(image.svg)
         assert root.tag.endswith("svg") and float(root.attrib["width"]) == WIDTH
-        assert float(root.attrib["height"]) == figures[key].layout.height
+        assert float(root.attrib["height"]) == figures[key].layout["height"]
         assert image.png.startswith(b"\x89PNG")
         assert struct.unpack(">I", image.png[16:20])[0] == WIDTH * PNG_SCALE
     assert "ünï" in drawn["map"].svg.decode() and not ElementTree.fromstring(drawn["map"].svg).findall(

@@ -46,5 +46,5 @@ def test_estimate_and_truth_share_order_and_colours(make_record):
 
 def test_many_tasks_stay_on_a_page(make_record):
     found = find(make_record(n=200, n_groups=10, truth=0, m=3000))
-    heights = [picture.draw("light").layout.height for picture in story_pictures(found)]
+    heights = [int(picture.draw("light").to_dict()["layout"]["height"]) for picture in story_pictures(found)]
     assert max(heights) <= TALLEST
