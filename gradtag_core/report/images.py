@@ -68,8 +68,8 @@ def _page(figures: Sequence[go.Figure]) -> str:
     from plotly.offline import get_plotlyjs
 
     texts = [
-        f'{{"figure":{figure.to_json()},"width":{WIDTH},"height":{figure.layout["height"] or HEIGHT},"scale":{PNG_SCALE}}}'
-        for figure in figures
+        f'{{"figure":{figure.to_json()},"width":{WIDTH},"height":{height or HEIGHT},"scale":{PNG_SCALE}}}'
+        for figure, height in ((each, each.layout["height"]) for each in figures)
     ]
     data = f"[{','.join(texts)}]".replace("<", "\\u003c")
     return (
