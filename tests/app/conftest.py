@@ -1,7 +1,8 @@
 """The app without a browser, over stores filled by hand: nothing is trained here."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,14 @@ def store(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 def _draw_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a browser nothing comes into view."""
     monkeypatch.setenv(AT_ONCE, "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """The test of an app leaves its script as the main module, which processes that are started later would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture
