@@ -48,7 +48,8 @@ def fit_and_score(
 
     def fit_and_score_block(index: int) -> Scored:
         def advance(trainings: float) -> None:
-            advanced[index] += trainings
+            # Shares of trainings that make up the whole may round to a little more than it.
+            advanced[index] = min(advanced[index] + trainings, float(len(blocks[index])))
 
         scored = _fit_and_score_block(
             trainer, blocks[index], recipe, split, Reporter(cancel=stopped), advance
