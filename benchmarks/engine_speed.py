@@ -1,8 +1,10 @@
 """What it brings, and costs, to make units in other processes: `python -m benchmarks.engine_speed [--json]`.
 
 One run of `debian` with several base models, small models, groups and real training: in this process, on a Dask cluster
-of one and of two worker processes that stand ready, and in two processes that are started for it. Linear algebra uses
-one thread everywhere. The numbers must be the same bit for bit, or it ends with an error. Needs the extra `cluster`.
+of one and of two worker processes that stand ready, and in two processes that are started for it. They take turns, and
+each turn gives ratios of its own, since machines change their speed from minute to minute; medians of `TURNS`. Linear
+algebra uses one thread everywhere. The numbers must be the same bit for bit, or it ends with an error. Needs the extra
+`cluster`.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -26,14 +29,12 @@ from gradtag_core.runs.start import create_run, execute
 from gradtag_core.runs.store import RunStore
 
 ROOT = Path(__file__).parents[1]
-LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 4, "truth": 128, "threads": 1}
-SMALL = {
-    "suite": "yeast",
-    "n_tasks": 6,
-    "n_inits": 1,
-    "truth": 4,
-    "threads": 1,
-}  # so that workers have loaded all
+LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 2, "truth": 64, "threads": 1}
+# So that workers have loaded all.
+SMALL = {"suite": "yeast", "n_tasks": 6, "n_inits": 1, "truth": 4, "threads": 1}
+TURNS = 6
+ALONE, ONE, TWO = "in this process", "Dask, 1 worker", "Dask, 2 workers"
+PROCESSES = "two processes, their start included"
 Record = dict[str, str | float | None]
 
 
@@ -46,24 +47,32 @@ def main() -> None:
 
 
 def measured(folder: Path) -> Iterator[Record]:
-    config = make_config("quick", **LARGE)
-    _run(folder / "ready", make_config("quick", **SMALL), EngineSettings())
-    alone, expected = _run(folder / "alone", config, EngineSettings())
-    yield _record("in this process", alone, alone)
-    for n_workers in (1, 2):
-        with cluster(folder, n_workers) as address:
-            settings = EngineSettings(scheduler=address)
-            _run(folder / f"ready {n_workers}", make_config("quick", **SMALL), settings)
-            seconds, found = _run(folder / f"dask {n_workers}", config, settings)
-        _require_same(expected, found)
-        yield _record(f"Dask, {n_workers} worker{'s' * (n_workers > 1)}", seconds, alone)
-    seconds, found = _run(folder / "processes", config, EngineSettings(workers=2))
-    _require_same(expected, found)
-    yield _record("two processes, their start included", seconds, alone)
-
-
-def _record(where: str, seconds: float, alone: float) -> Record:
-    return {"units made": where, "seconds": seconds, "times as fast": alone / seconds}
+    ready, config = make_config("quick", **SMALL), make_config("quick", **LARGE)
+    turns: list[dict[str, float]] = []
+    with cluster(folder, 1) as one, cluster(folder, 2) as two:
+        places = {
+            ALONE: EngineSettings(), ONE: EngineSettings(scheduler=one), TWO: EngineSettings(scheduler=two),
+            PROCESSES: EngineSettings(workers=2),
+        }  # fmt: skip
+        for name, settings in places.items():
+            _run(folder / f"{name} ready", ready, settings)
+        for turn in range(TURNS):
+            seconds, expected = {}, None
+            for name in list(places)[
+                :: -1 if turn % 2 else 1
+            ]:  # back and forth: a machine warms up or is slowed down
+                seconds[name], found = _run(folder / f"{name} {turn}", config, places[name])
+                expected = expected or found
+                _require_same(expected, found)
+            print(seconds, file=sys.stderr)
+            turns.append(seconds)
+    for name in places:
+        yield {
+            "units made": name,
+            "seconds": median(turn[name] for turn in turns),
+            "times as fast as this process": median(turn[ALONE] / turn[name] for turn in turns),
+            "as one worker": median(turn[ONE] / turn[name] for turn in turns),
+        }
 
 
 def _run(home: Path, config: RunConfig, settings: EngineSettings) -> tuple[float, RunRecord]:

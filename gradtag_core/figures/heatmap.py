@@ -1,13 +1,14 @@
 """The affinity matrix as a map: row = evaluated task, column = co-task."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from gradtag_core.errors import InvalidInput
+from gradtag_core.figures.labels import text_width
 from gradtag_core.figures.relative import relative_to_task_mean, without_diagonal
 from gradtag_core.figures.theme import PALETTES, Theme, blank_figure, colour_scale
 
@@ -94,8 +95,7 @@ def map_height(labels: list[str]) -> int:
     Only the width of a figure follows its window. Cells do too: square ones would leave a narrow window blank below the
     map, with every second label left out, and a wide one blank beside it.
     """
-    below = _tick_size(len(labels)) * 0.55 * max(map(len, labels))
-    return int(110 + np.clip(40 * len(labels), 200, 440) + below)
+    return int(np.clip(40 * len(labels), 200, 440) + _label_room(labels) + 110)
 
 
 def _colours(
@@ -172,15 +172,19 @@ def _square(x0: float, x1: float, y0: float, y1: float, line: dict[str, Any]) ->
 def map_axes(
     labels: list[str], has_title: bool, row: str = "evaluated task", column: str = "co-task"
 ) -> dict[str, Any]:
-    """The layout of a map with a cell per pair; `row` and `column` say what the axes hold."""
+    """The layout of a map with a cell per pair; `row` and `column` say what the axes hold.
+
+    Its margins are made for the labels here: plotly draws a figure twice to find them.
+    """
     n_tasks = len(labels)
     ends = [-0.5, n_tasks - 0.5]
     common = {
         "type": "category", "categoryorder": "array", "categoryarray": labels,
         "tickfont": {"size": _tick_size(n_tasks)}, "showgrid": False, "zeroline": False,
-        "fixedrange": n_tasks <= EASILY_READ,
+        "fixedrange": n_tasks <= EASILY_READ, "automargin": False,
     }  # fmt: skip
-    title = {"font": {"size": 12, "weight": 600}, "standoff": 16}
+    title = {"font": {"size": 12, "weight": 600}, "standoff": 12}
+    beside = int(_label_room(labels) + 34)  # and the title of the axis
     return {
         "xaxis": {
             **common, "range": ends, "tickangle": -90,
@@ -190,8 +194,13 @@ def map_axes(
             **common, "range": ends[::-1],
             "title": {"text": row, **title},
         },
-        "margin": {"t": 92 if has_title else 58},
+        "margin": {"t": 92 if has_title else 58, "l": beside, "b": beside},
     }  # fmt: skip
+
+
+def _label_room(labels: list[str]) -> float:
+    """Pixels that the longest label takes."""
+    return _tick_size(len(labels)) * max(text_width(unescape(label)) for label in labels)
 
 
 def _tick_size(n_tasks: int) -> int:

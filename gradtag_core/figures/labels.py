@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -26,6 +27,19 @@ POSITIONS: tuple[Position, ...] = (
     ("bottom left", -1, -1), ("middle right", 1, 0), ("middle left", -1, 0), ("top right", 1, 1),
     ("bottom right", 1, -1), ("top left", -1, 1), ("bottom center", 0, -1), ("top center", 0, 1),
 )  # fmt: skip
+
+
+def text_width(text: str) -> float:
+    """About the width of a line of text in font sizes, rather too much than too little."""
+    return sum(map(_letter_width, text))
+
+
+def _letter_width(letter: str) -> float:
+    if letter in "ijlrtf.,:;'|!I[](){}- ":
+        return 0.36
+    if letter in "mwMW@%&…—" or east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.7 if letter.isupper() else 0.57
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def pair_subsets(
         tickvals=list(range(len(strips))), ticktext=[strip.label for strip in strips], showgrid=False,
         range=[len(strips) - 0.5, -0.5], zeroline=False,
     )  # fmt: skip
-    figure.update_xaxes(title_text="score of the task in a subset, against its mean", zeroline=False)
+    figure.update_xaxes(title_text="score in a subset, against the mean", zeroline=False)
     return figure
 
 

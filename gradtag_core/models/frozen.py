@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Lock, RLock
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ CUT_TYPES = frozenset(
     {"bert", "roberta", "xlm-roberta", "camembert", "electra", "mpnet", "distilbert", "vit", "deit"}
 )
 POSITIONS_AT_ONCE = 4096
+WINDOW = 256  # examples among which those of like length make a batch
 KEPT_CACHES = 4
 
 
@@ -94,18 +96,35 @@ def upper_part(model: nn.Module, n_trained: int) -> nn.Module:
     return upper
 
 
+class Windows:
+    """All examples in a fixed order, cut into parts that are worked on together."""
+
+    def __init__(self, order: np.ndarray):
+        examples = torch.from_numpy(order)
+        self._parts = examples.split(WINDOW)
+        self._part_of = torch.empty_like(examples)
+        self._part_of[examples] = torch.arange(len(examples)) // WINDOW
+
+    def of(self, examples: Tensor) -> list[Tensor]:
+        """The parts that hold these examples, in their order."""
+        return [self._parts[part] for part in self._part_of[examples].unique().tolist()]
+
+
 class HiddenInputs:
     """Hidden states as they enter the trained layers: a batch is (B, L, width + 1), whose last column is one at real
     positions and zero, like all else, at those that fill up.
 
-    Computed for the examples that are asked for, when they are first asked for. `flops`: what that took so far in the
-    thread that asks, so that none is charged for another's; `flops_of(length)` is what one example takes.
+    Computed when an example is first asked for, with those of its batch: which these are follows from `order`, a
+    permutation of the examples, not from what is asked for, since the last digits depend on the batch. `flops`: what
+    that took so far in the thread that asks, so that none is charged for another's; `flops_of(length)` is what one
+    example takes.
     """
 
     def __init__(
         self, raw: TransformerInputs, lower: nn.Module, width: int, flops_of: Callable[[int], float],
-        memory_bytes: int = MEMORY_BYTES,
+        order: np.ndarray, memory_bytes: int = MEMORY_BYTES,
     ):  # fmt: skip
+        self._windows = Windows(order)
         self._spent = threading.local()
         self._raw = raw
         self._lower = lower
@@ -140,17 +159,16 @@ class HiddenInputs:
             places[positions >= lengths[:, None]] = 0
             return self._table.values[places]
 
-    def _compute(self, examples: Tensor) -> None:
-        if not len(examples):
-            return
-        lengths, order = self._raw.lengths(examples).sort(stable=True, descending=True)
-        examples = examples[order]
-        start = 0
-        while start < len(examples):
-            longest = int(lengths[start])
-            stop = start + max(1, POSITIONS_AT_ONCE // longest)
-            self._keep(examples[start:stop], lengths[start:stop], longest)
-            start = stop
+    def _compute(self, missing: Tensor) -> None:
+        for window in self._windows.of(missing):
+            lengths, order = self._raw.lengths(window).sort(stable=True, descending=True)
+            window, start = window[order], 0
+            while start < len(window):
+                longest = int(lengths[start])
+                stop = start + max(1, POSITIONS_AT_ONCE // longest)
+                if torch.isin(window[start:stop], missing).any():
+                    self._keep(window[start:stop], lengths[start:stop], longest)
+                start = stop
 
     def _keep(self, examples: Tensor, lengths: Tensor, longest: int) -> None:
         states = self._lower(self._raw[examples])

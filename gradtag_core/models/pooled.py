@@ -11,13 +11,12 @@ from gradtag_core.models.architecture import ModelInputs
 from gradtag_core.models.encoder import EncoderArchitecture
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
     from gradtag_core.models.frozen import TransformerInputs
     from gradtag_core.models.transformer import TransformerArchitecture
     from gradtag_core.tasks.suite import TaskSuite
-
-EXAMPLES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,22 @@ class PooledArchitecture(EncoderArchitecture):
 
 class PooledInputs:
     """Pooled states (B, width) of a frozen model, each scaled to mean 0 and variance 1 (as a layer norm does), computed
-    for the examples that are asked for. `flops`: what that took so far, with what it took to make `inputs`."""
+    when an example is first asked for, with those beside it in `order`. `flops`: what that took so far, with what it
+    took to make `inputs`."""
 
-    def __init__(self, inputs: TransformerInputs, encoder: nn.Module, width: int, flops_of_one: float):
+    def __init__(
+        self,
+        inputs: TransformerInputs,
+        encoder: nn.Module,
+        width: int,
+        flops_of_one: float,
+        order: np.ndarray,
+    ):
         import torch
 
+        from gradtag_core.models.frozen import Windows
+
+        self._windows = Windows(order)
         self._spent = threading.local()
         self._inputs = inputs
         self._encoder = encoder
@@ -79,12 +89,11 @@ class PooledInputs:
         import torch
 
         with self._lock, torch.no_grad():
-            missing = examples[~self._known[examples]].unique()
             before = self._inputs.flops
-            for part in missing.split(EXAMPLES_AT_ONCE) if len(missing) else ():
+            for part in self._windows.of(examples[~self._known[examples]]):
                 states = self._encoder(self._inputs[part])
                 self._pooled[part] = torch.nn.functional.layer_norm(states, states.shape[1:])
-            self._known[missing] = True
-            made = self._inputs.flops - before + len(missing) * self._flops_of_one
-            self._spent.flops = self.flops + made
+                self._known[part] = True
+                self._spent.flops = self.flops + len(part) * self._flops_of_one
+            self._spent.flops = self.flops + self._inputs.flops - before
             return self._pooled[examples]

@@ -224,7 +224,7 @@ class TransformerArchitecture(Architecture):
             if not self.is_cut:
                 return raw
             lower = LowerPart(load(self.pretrained, self.role), self.trained_layers, self._run_lower)
-            return HiddenInputs(raw, lower, self.width, self.frozen_flops)
+            return HiddenInputs(raw, lower, self.width, self.frozen_flops, suite.by_split)
 
         cut = self.trained_layers if self.is_cut else None
         return shared((suite.fingerprint, self.pretrained, self.role, self.max_tokens, cut), make)
@@ -237,7 +237,8 @@ class TransformerArchitecture(Architecture):
         model = self.frozen()
         encoder = self.encoder(encoder_and_decoder(model)[0] if self.answers else model).eval()
         # About: with the adapters and a decoder, where there are some, which are not used.
-        return PooledInputs(self.inputs_of(suite), encoder, self.width, self.forward_flops(0))
+        flops_of_one = self.forward_flops(0)
+        return PooledInputs(self.inputs_of(suite), encoder, self.width, flops_of_one, suite.by_split)
 
     def _raw_inputs(self, suite: TaskSuite) -> TransformerInputs:
         if self.image:

@@ -33,7 +33,8 @@ class RunSession:
     (in the store, or by SIGTERM or SIGINT; a second SIGINT raises KeyboardInterrupt), and closes the run: as
     done after a normal end, cancelled after `Cancelled` or KeyboardInterrupt, else failed. A `GradTagError` and what
     a full or read-only disk raises end here (`state` tells), anything else goes on. `overall` turns the progress of
-    a stage into the fraction and the seconds left of the whole run.
+    a stage into the fraction and the seconds left of the whole run. `before_closing` hears the seconds that the run
+    took: what it writes is there before anybody sees the run closed.
 
     Work goes on while the store cannot be written; a run that could not be closed at last raises `StoreError`.
     """
@@ -45,6 +46,7 @@ class RunSession:
         overall: Overall | None = None,
         beat_seconds: float = 1.0,
         write_seconds: float = 0.2,
+        before_closing: Callable[[float], None] = lambda seconds: None,
     ):
         self.store = store
         self.run_id = run_id
@@ -53,6 +55,7 @@ class RunSession:
         self._overall = overall or (lambda progress: (progress.fraction, progress.seconds_left))
         self._beat_seconds = beat_seconds
         self._write_seconds = write_seconds
+        self._before_closing = before_closing
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._beat_until_end, name=f"heartbeat {run_id}", daemon=True)
         self._lock = threading.Lock()  # of `_pending`: held for an instant
@@ -102,18 +105,23 @@ class RunSession:
         try:
             self._write_progress()
             self._beat()  # also takes back a wrong `interrupted`
-            self._close(*self._outcome(error))
+            seconds = self._seconds()
+            try:
+                self._before_closing(seconds)
+            except (GradTagError, OSError) as trouble:  # the results are there all the same
+                self._warn("The seconds of the run could not be written beside its results: %s", trouble)
+            self._close(*self._outcome(error), seconds)
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
         return isinstance(error, GradTagError) or disk_is_to_blame
 
-    def _close(self, state: RunState, sentence: str | None) -> None:
+    def _close(self, state: RunState, sentence: str | None, seconds: float) -> None:
         """Close the run, trying again while the disk is full or the store locked."""
         deadline = time.monotonic() + CLOSE_SECONDS
         while True:
             try:
-                self.state = self.store.finish(self.run_id, state, sentence, self._seconds()).state
+                self.state = self.store.finish(self.run_id, state, sentence, seconds).state
                 return
             except StoreError as error:
                 logger.error("The run ended as %s, which could not be written: %s", state, error)
@@ -179,7 +187,7 @@ class RunSession:
             with self._lock:
                 self._pending = self._pending or pending
 
-    def _warn(self, text: str, error: StoreError) -> None:
+    def _warn(self, text: str, error: GradTagError | OSError) -> None:
         """Once until the store can be written again: the log may be on the same disk."""
         if text not in self._troubles:
             self._troubles.add(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -158,7 +159,8 @@ def execute(
     says. A failure of ours ends in the row's state and error; any other exception is raised after it was stored.
     """
     row = store.get(run_id)
-    with RunSession(store, run_id) as session, _engine(engine, plan) as places:
+    note = partial(_note_seconds, store, row)
+    with RunSession(store, run_id, before_closing=note) as session, _engine(engine, plan) as places:
 
         def report(progress: Progress, fraction: float, seconds_left: float | None) -> None:
             session.on_progress(progress, fraction, seconds_left)
@@ -171,9 +173,7 @@ def execute(
             _work_on_sweep(store, row, report, session.cancel, places)
         else:
             _work_on_run(store, row, plan or _stored_plan(row), report, session.cancel, places)
-    row = store.get(run_id)
-    _note_seconds(store, row)
-    return row
+    return store.get(run_id)
 
 
 @contextmanager
@@ -253,16 +253,16 @@ def _require_same_data(record: RunRecord | StudyRecord | SweepRecord, suite: str
         )
 
 
-def _note_seconds(store: RunStore, row: RunRow) -> None:
+def _note_seconds(store: RunStore, row: RunRow, seconds: float) -> None:
     folder = store.run_folder(row.id)
     several = {"study": StudyRecord, "sweep": SweepRecord}.get(row.kind)
     record = several(folder) if several else RunRecord(folder)
     if not record.has_summary:
         return
     if isinstance(record, RunRecord):
-        record.write_summary(replace(record.summary, seconds=row.seconds))
+        record.write_summary(replace(record.summary, seconds=seconds))
     else:
-        record.write_seconds(row.seconds)
+        record.write_seconds(seconds)
 
 
 def run(

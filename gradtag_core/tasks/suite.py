@@ -265,6 +265,14 @@ class TaskSuite:
         labels = np.where(mask, self.labels[examples][:, list(tasks)], 0).astype(np.float32)
         return SubsetData(examples, labels, mask)
 
+    @cached_property
+    def by_split(self) -> np.ndarray:
+        """Every example once: those that some task trains on, then those of the other splits, then those of no use."""
+        tasks = range(self.n_tasks)
+        used = [self.indices(split, task) for split in get_args(Split) for task in tasks]
+        examples = np.concatenate([*used, np.arange(self.n_examples)])
+        return examples[np.sort(np.unique(examples, return_index=True)[1])]
+
     def _checked(self, tasks: Sequence[int]) -> Sequence[int]:
         if not len(tasks) or len(set(tasks)) < len(tasks) or not 0 <= min(tasks) <= max(tasks) < self.n_tasks:
             raise InvalidInput(

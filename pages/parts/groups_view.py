@@ -64,12 +64,12 @@ def show_groups(affinities: Affinities) -> None:
             with shown_errors():
                 stability = follow_stability(affinities.bootstrapped, grouping.n_groups, matrix.n_tasks)
             show_table(matrix, grouping, stability)
+        with left:
+            when_seen("groups_map", lambda: _show_map(matrix, grouping), height=MAP_HEIGHT)
         if matrix.n_tasks > 1:
             when_seen(
                 "groups_panels", lambda: _show_panels(affinities, problem, grouping), height=PANELS_HEIGHT
             )
-        with left:
-            when_seen("groups_map", lambda: _show_map(matrix, grouping), height=MAP_HEIGHT)
         solve_ahead(matrix, problem)
 
 

@@ -22,8 +22,10 @@ class Stop(Exception):
 
 
 @pytest.fixture
-def parts(tmp_path):
-    """A suite no other test has, so that nothing of it is computed yet, and a model whose first layers are frozen."""
+def parts(tmp_path, monkeypatch):
+    """A suite no other test has, so that nothing of it is computed yet, and a model whose frozen layers read one text
+    at a time."""
+    monkeypatch.setattr("gradtag_core.models.frozen.WINDOW", 1)
     suite = tiny_models.text_suite(seed=next(SEEDS))
     folder = tiny_models.save_model("bert", tmp_path)
     return suite, tiny_models.architecture(suite, folder, trained_layers=1)

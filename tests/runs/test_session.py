@@ -82,6 +82,24 @@ def test_session_closes_the_run_as_it_ended(
     assert not [thread for thread in threading.enumerate() if "heartbeat" in thread.name]
 
 
+@pytest.mark.parametrize("trouble", [None, OSError("no"), StoreError("no")])
+def test_the_seconds_are_heard_before_anybody_sees_the_run_closed(
+    store: RunStore, trouble: Exception | None
+) -> None:
+    run_id, heard = queued(store), []
+
+    def hear(seconds: float) -> None:
+        heard.append((store.get(run_id).state, seconds))
+        if trouble is not None:
+            raise trouble
+
+    with RunSession(store, run_id, before_closing=hear):
+        pass
+    row = store.get(run_id)
+    assert heard == [("running", row.seconds)] and row.seconds > 0
+    assert row.state == "done"
+
+
 def test_second_worker_does_not_disturb_the_first(store: RunStore) -> None:
     run_id = queued(store)
     with RunSession(store, run_id), pytest.raises(StoreError, match="is running"), RunSession(store, run_id):
