@@ -56,7 +56,7 @@ class StudyConfig(BaseModel):
         """A list, as JSON has it, or names with commas between them, as on a command line."""
         if isinstance(value, str):
             value = [name.strip() for name in value.split(",") if name.strip()]
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
             return tuple(dict.fromkeys(value)) or None
         return value
 

@@ -40,6 +40,7 @@ def test_a_configuration_survives_its_json_form():
         ({"search_limit": -1.0}, r"`search_limit`.*found -1\.0"),
         ({"n_inits": 3}, "`n_inits` is not a parameter here; the parameters are `suite`"),
         ({"methods": 3}, "`methods`.*found 3"),
+        ({"methods": [{"tag": 1}]}, "`methods"),
         ({"metric": "recall"}, "`metric`.*found 'recall'"),
     ],
 )

@@ -39,6 +39,7 @@ FACTS = (
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 MAX_SETTINGS_BYTES = 16 * 2**20
+MAX_LAYERS = 1000  # the library would make any number of them before it looks at the weights
 HUB_SECONDS = 10  # to wait for an answer
 # Weights that this project puts nothing into: heads and poolers of a model that was made for another purpose.
 UNUSED = ("pooler", "classifier", "lm_head", "predictions", "cls_classifier", "distillation_classifier")
@@ -135,11 +136,18 @@ def _described(name: str, folder: Path) -> Pretrained:
             f"`pretrained` must be a folder with a `{CONFIG}`, as the transformers library saves it; `{folder}` has "
             "none."
         )
-    if not read_settings(folder / CONFIG).get("model_type"):
+    settings = read_settings(folder / CONFIG)
+    if not settings.get("model_type"):
         raise InvalidInput(
             f"`pretrained` must be a model of the transformers library, whose `{CONFIG}` names its `model_type`; that "
             f"in `{folder}` does not."
         )
+    for key, value in settings.items():
+        if key.endswith("layers") and isinstance(value, int) and not 0 <= value <= MAX_LAYERS:
+            raise InvalidInput(
+                f"`pretrained`: `{key}` in `{folder / CONFIG}` must be a number of layers from 0 to {MAX_LAYERS}; "
+                f"found {value}."
+            )
     weights = _weight_files(folder)
     if not weights:
         pickled = sorted(path.name for path in [*folder.glob("*.bin"), *folder.glob("*.pt")])
@@ -205,7 +213,6 @@ def load(pretrained: Pretrained, role: Role) -> PreTrainedModel:
     weights are missing.
     """
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModel, AutoModelForImageClassification, AutoModelForSeq2SeqLM
 
     encoder_decoder = bool(pretrained.config.get("is_encoder_decoder"))
@@ -221,7 +228,11 @@ def load(pretrained: Pretrained, role: Role) -> PreTrainedModel:
                 pretrained.folder, attn_implementation="eager", dtype=torch.float32, use_safetensors=True,
                 trust_remote_code=False, local_files_only=True, output_loading_info=True,
             )  # fmt: skip
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, SafetensorError) as error:
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # settings reach every layer of the library, each of which has errors of its own
         raise InvalidInput(
             f"`pretrained`: `{pretrained.name}` (model type `{pretrained.model_type}`) must load as "
             f"{TITLES[role]}; found that {_first_line(error)}"

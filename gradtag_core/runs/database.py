@@ -54,7 +54,7 @@ def opened(path: Path, write: bool = False, patience: float | None = None) -> It
             database.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             with database:  # commits, or rolls back on an error
                 yield database
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise StoreError(_sentence(path, error)) from error
 
 
@@ -143,11 +143,12 @@ def _version(database: sqlite3.Connection) -> int:
     return database.execute("PRAGMA user_version").fetchone()[0]
 
 
-def _sentence(path: Path, error: sqlite3.Error) -> str:
+def _sentence(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> str:
     name = getattr(error, "sqlite_errorname", "")  # errors of the module itself have none
     if name == "SQLITE_FULL" or (name.startswith("SQLITE_IOERR") and is_full(path.parent)):
         return full_disk(path)
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+    no_text = isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error)
+    if no_text or name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return (
             f"The run store `{path}` could not be used: it is damaged or no database ({error}). Move it away: a new "
             "one is made, and the folders beside it in `runs` can be taken in again."

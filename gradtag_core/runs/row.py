@@ -55,6 +55,7 @@ COLUMN_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "pid": (int, type(None)),
 }
 COLUMN_VALUES: Mapping[str, Iterable[str]] = {"state": NEXT_STATES, "kind": KIND_FILES}
+COLUMNS = frozenset({*COLUMN_TYPES, *COLUMN_VALUES, "config", "cancel_requested"})
 
 NEVER_LAUNCHED = "The run was never started: what queued it stopped before launching it. Resume it."
 ENDED_EARLY = "The worker process ended before the run began; the run's log says why. Resume it."
@@ -116,6 +117,12 @@ class DamagedRow(StoreError):
 
 def row_from_fields(fields: Mapping[str, Any]) -> RunRow:
     """The row with the columns of the database, checked: a file that anyone can change is not trusted."""
+    missing = sorted(COLUMNS - fields.keys())
+    if missing:
+        raise DamagedRow(
+            f"The store is damaged: its table of runs has no {quoted(missing)}. Move it away: a new one is made, and "
+            "the folders beside it in `runs` can be taken in again."
+        )
     try:
         config = json.loads(fields["config"])
         wrong = [name for name, types in COLUMN_TYPES.items() if not isinstance(fields[name], types)]

@@ -391,6 +391,23 @@ def test_store_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
         RunStore(tmp_path)
 
 
+def test_a_store_with_damaged_text_is_refused_in_words(store: RunStore) -> None:
+    store.annotate(store.create({}, "one", "yeast", "run").id, note="zebra")
+    with closing(sqlite3.connect(store.home / "runs.sqlite")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = store.home / "runs.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"zebra", b"z\xffbra"))
+    with pytest.raises(StoreError, match="damaged or no database"):
+        store.list()
+    path.write_bytes(whole.replace(b"CREATE TABLE annotations", b"CREATE TABLE\xffannotations"))
+    with pytest.raises(StoreError, match="damaged or no database"):
+        RunStore(store.home)
+    path.write_bytes(whole.replace(b"heartbeat REAL", b"heartBEAU REAL"))
+    assert store.list() == []
+    assert "table of runs has no `heartbeat`" in " ".join(RunStore(store.home).problems)
+
+
 def test_home_that_is_a_file_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     for home in (tmp_path / "home", tmp_path / "home" / "inner"):
