@@ -8,6 +8,7 @@ from gradtag_core.runs.command import command_line
 from gradtag_core.runs.row import OPEN
 from gradtag_core.tasks.registry import suite_infos, suite_problems
 from pages.parts import knobs
+from pages.parts.command_code import show_command
 from pages.parts.forecast import forecast_of, show_forecast
 from pages.parts.heading import heading
 from pages.parts.navigation import show
@@ -49,8 +50,7 @@ def main() -> None:
             if row.state in OPEN or row.id == st.session_state.get(FOLLOWED):
                 follow_run(row)
         if config is not None:
-            st.caption("The same on the command line:")
-            st.code(command_line(config), language="bash", wrap_lines=True)
+            show_command("estimate_command", command_line(config))
 
 
 def follow_address() -> None:

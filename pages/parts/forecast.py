@@ -86,7 +86,7 @@ def show_forecast(config: RunConfig) -> None:
             seconds_text(found.full_training_seconds),
         ],
     }
-    st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
+    st.table(pd.DataFrame(table).set_index("Measure"), border="horizontal")
     st.markdown(_verdict(found.full_training_flops / found.estimate_flops))
     _show_stages(planned)
 
@@ -95,7 +95,6 @@ def _show_stages(planned: PlannedRun) -> None:
     """Each stage with the units that earlier runs left in the store, and the work that remains."""
     rest, full = RestOfRun.of(planned), planned.forecast
     st.markdown("**This run, stage by stage**")
-    text = st.column_config.TextColumn
     stages = pd.DataFrame(
         {
             "Stage": [STAGE_TITLES[work.stage] for work in full.work],
@@ -104,19 +103,14 @@ def _show_stages(planned: PlannedRun) -> None:
             "Time left": [_left(seconds_text(work.seconds), work.flops) for work in rest.forecast.work],
         }
     )
-    st.dataframe(
-        stages, hide_index=True, width="stretch",
-        column_config={
-            "Kept": text(help="Units of work that earlier runs of this store have finished: they are not computed "
-                           "again. Unknown: which models a group needs follows from the groups."),
-        },
-    )  # fmt: skip
+    st.table(stages.set_index("Stage"), border="horizontal")
     total = flops_text(sum(work.flops for work in full.work))
     saved = (
         f" Without what is kept it would be {total}, {seconds_text(full.seconds)}." if rest.has_kept else ""
     )
     st.caption(
-        f"In all about **{seconds_text(rest.forecast.seconds)}**.{saved} The features take "
+        f"In all about **{seconds_text(rest.forecast.seconds)}**.{saved} Kept are units of work that earlier runs of "
+        "this store have finished; unknown where they follow from the groups. The features take "
         f"{bytes_text(full.feature_bytes)} of memory for each base model. "
         + (UNKNOWN_RATES if full.seconds is None else source_of_rates("run"))
     )

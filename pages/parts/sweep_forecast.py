@@ -23,16 +23,11 @@ def show_sweep_forecast(config: SweepConfig, sweep: SweepWork) -> None:
         "Work left": [flops_text(stage.flops) if stage.flops else "none" for stage in found.stages],
         "Time left": [seconds_text(stage.seconds) if stage.flops else "none" for stage in found.stages],
     }
-    text = st.column_config.TextColumn
-    st.dataframe(
-        pd.DataFrame(table), hide_index=True, width="stretch",
-        column_config={
-            "To do": text(help="Units of work that differ between the cells, less those that the store keeps from "
-                          "earlier runs; and how many there would be in as many separate runs.")},
-    )  # fmt: skip
+    st.table(pd.DataFrame(table).set_index("Stage"), border="horizontal")
     st.caption(
-        f"As separate runs it would be {flops_text(alone)}. Grouping the tasks comes on top, seconds a cell. "
-        + (UNKNOWN_RATES if found.seconds is None else source_of_rates("run"))
+        "To do: units of work that differ between the cells, less those that the store keeps from earlier runs, of "
+        f"those in as many separate runs. These would take {flops_text(alone)}. Grouping the tasks comes on top, "
+        "seconds a cell. " + (UNKNOWN_RATES if found.seconds is None else source_of_rates("run"))
     )
 
 

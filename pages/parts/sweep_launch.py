@@ -25,6 +25,7 @@ from gradtag_core.sweep_config import (
 )
 from gradtag_core.tasks.registry import suite_content
 from pages.parts import knobs
+from pages.parts.command_code import show_command
 from pages.parts.errors import shown_errors
 from pages.parts.forecast import Rates, rates_for
 from pages.parts.places import show_places
@@ -60,8 +61,7 @@ def show_launcher(is_first: bool) -> None:
                 key="start_sweep", on_click=_start, args=(config,),
             )  # fmt: skip
             if config is not None:
-                st.caption("The same on the command line:")
-                st.code(sweep_command_line(config), language="bash", wrap_lines=True)
+                show_command("sweep_command", sweep_command_line(config))
         # Last: widgets that a run of the script does not reach forget their values.
         if st.session_state.pop(STARTED, False):
             st.toast("The sweep has started: the top of the page shows how far it is.")

@@ -90,7 +90,7 @@ def test_a_threshold_is_forgotten_when_another_rounding_is_chosen(page):
 def test_the_forecast_stands_beside_full_training(page, make_run):
     make_run()
     page.run()
-    compared, by_stage = (found.value for found in page.dataframe[:2])
+    compared, by_stage = (found.value.reset_index() for found in page.table[:2])
     assert list(compared.columns)[1:] == ["By this estimate", "By training each"]
     assert "unknown" not in compared.to_string()
     assert list(by_stage["Stage"])[:2] == ["Training base models", "Projecting gradients"]
@@ -119,7 +119,7 @@ def test_a_launched_run_stays_in_sight_while_knobs_change(page, store, monkeypat
 
 
 def stages(page):
-    return page.dataframe[1].value
+    return page.table[1].value.reset_index()
 
 
 def test_each_stage_says_how_many_of_its_units_are_kept(page, store):
