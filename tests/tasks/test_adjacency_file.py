@@ -34,6 +34,7 @@ def test_the_product_is_that_of_the_matrix_whatever_is_held_at_once(tmp_path, mo
     (tmp_path / "few").mkdir()
     monkeypatch.setattr(module, "EDGES_AT_ONCE", 7)
     monkeypatch.setattr(module, "NEIGHBOURS_AT_ONCE", 5)
+    monkeypatch.setattr(module, "FILLED_AT_ONCE", 11)
     few = write_adjacency(edges, 60, tmp_path / "few")
     np.testing.assert_array_equal(few.start, whole.start)
     used = whole.start[-1]
@@ -46,8 +47,19 @@ def test_edges_may_be_mapped_from_a_file(tmp_path):
     np.save(tmp_path / "edges.npy", edges)
     mapped = np.load(tmp_path / "edges.npy", mmap_mode="r", allow_pickle=False)
     found, values = write_adjacency(mapped, 30, tmp_path), np.ones((30, 1), np.float32)
+    np.testing.assert_array_equal(mapped, edges)
     expected = normalised_adjacency(edges, 30) @ values
     np.testing.assert_allclose(found.normalised_product(values), expected, rtol=1e-5)
+
+
+def test_changes_of_a_mapped_copy_are_not_lost(tmp_path):
+    edges = random_edges(30, 90)
+    np.save(tmp_path / "edges.npy", np.zeros_like(edges))
+    copied = np.load(tmp_path / "edges.npy", mmap_mode="c", allow_pickle=False)
+    copied[:] = edges
+    found = write_adjacency(copied, 30, tmp_path)
+    np.testing.assert_array_equal(copied, edges)
+    assert found.start[-1] > 0
 
 
 def test_nodes_without_edges_have_no_neighbours(tmp_path):
