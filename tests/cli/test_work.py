@@ -25,7 +25,9 @@ def test_a_run_in_two_processes_says_so_and_has_the_numbers_of_one(tmp_path, mon
         result = CliRunner().invoke(cli.app, [*RUN, *words])
         assert result.exit_code == 0, result.exception
         folder = tmp_path / f"home {len(words)}" / "runs" / json.loads(result.stdout)["run"]
-        found.append((result.stderr, RunRecord(folder).estimated.values))
+        estimated = RunRecord(folder).estimated
+        assert estimated is not None
+        found.append((result.stderr, estimated.values))
     (alone, expected), (elsewhere, numbers) = found
     assert "Units run in one process of this machine." in alone
     assert "Units made elsewhere" not in alone
