@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 2, "truth": 64, "threads": 1}
 # So that workers have loaded all.
 SMALL = {"suite": "yeast", "n_tasks": 6, "n_inits": 1, "truth": 4, "threads": 1}
-TURNS = 6
+TURNS = 4
 ALONE, ONE, TWO = "in this process", "Dask, 1 worker", "Dask, 2 workers"
 PROCESSES = "two processes, their start included"
 Record = dict[str, str | float | None]
@@ -58,9 +58,8 @@ def measured(folder: Path) -> Iterator[Record]:
             _run(folder / f"{name} ready", ready, settings)
         for turn in range(TURNS):
             seconds, expected = {}, None
-            for name in list(places)[
-                :: -1 if turn % 2 else 1
-            ]:  # back and forth: a machine warms up or is slowed down
+            # Back and forth: a machine warms up, or is slowed down.
+            for name in reversed(places) if turn % 2 else places:
                 seconds[name], found = _run(folder / f"{name} {turn}", config, places[name])
                 expected = expected or found
                 _require_same(expected, found)

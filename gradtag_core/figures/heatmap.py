@@ -67,7 +67,10 @@ def affinity_heatmap(
     lines = _lines(values, scale, counts, standard_errors, also or {})
     details = _details(names, labels, {title: matrix[cells] for title, (matrix, _) in lines.items()})
     gap = 1 if len(order) <= EASILY_READ else 0
-    figure = blank_figure(theme, title=title, height=map_height(labels))
+    layout = map_axes(labels, bool(title))
+    if group_labels is not None:
+        layout["shapes"] = _frames(np.asarray(group_labels)[order], theme)
+    figure = blank_figure(theme, title=title, height=map_height(labels), layout=layout)
     figure.add_trace(
         go.Heatmap(
             z=coloured.astype(np.float32), x=labels, y=labels, xgap=gap, ygap=gap, hoverongaps=False,
@@ -75,10 +78,6 @@ def affinity_heatmap(
             **_colours(coloured, scale, colour_range, theme),
         )
     )  # fmt: skip
-    figure.update_layout(map_axes(labels, bool(title)))
-    if group_labels is not None:
-        layout: Any = figure.layout  # plotly makes its attributes at run time
-        layout.shapes = _frames(np.asarray(group_labels)[order], theme)
     return figure
 
 

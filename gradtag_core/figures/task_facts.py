@@ -99,7 +99,8 @@ def _pair_map(
     labels = axis_labels(list(task_names))
     gap = 1 if len(labels) <= EASILY_READ else 0
     off_diagonal: Any = np.where(np.eye(len(labels), dtype=bool), np.nan, shares)
-    figure = blank_figure(theme, title=title, height=map_height(labels))
+    layout = map_axes(labels, bool(title), *axes)
+    figure = blank_figure(theme, title=title, height=map_height(labels), layout=layout)
     figure.add_trace(
         go.Heatmap(
             z=off_diagonal, x=labels, y=labels, xgap=gap, ygap=gap, zmin=0, zmax=1, colorscale=scale,
@@ -107,5 +108,4 @@ def _pair_map(
             hoverongaps=False,
         )
     )  # fmt: skip
-    figure.update_layout(map_axes(labels, bool(title), *axes))
     return figure

@@ -84,6 +84,7 @@ def test_all_presets_are_in_reach_on_a_phone(open_window: Callable[..., Page], s
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390 - 16
 
 
+@pytest.mark.slow
 def test_a_running_estimate_can_be_cancelled_and_deleted(page: Page, settle: Settle) -> None:
     page.goto("/estimate")
     number(page, "Initialisations (M)", "1000")

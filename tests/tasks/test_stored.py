@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradtag_core.errors import InvalidInput, StoreError
@@ -78,6 +78,7 @@ def test_a_graph_keeps_its_edges_and_its_hops(small_suite: TaskSuite) -> None:
 TEXT = st.text(min_size=1, max_size=20).filter(lambda text: text.strip() and text.isprintable())
 
 
+@settings(max_examples=30)
 @given(
     texts=st.lists(TEXT, min_size=6, max_size=20), is_instruction=st.booleans(), number=st.integers(0, 10**9)
 )

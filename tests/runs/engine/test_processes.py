@@ -93,6 +93,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was_and_a_process_that_is_killed
     assert sum(record.summary.places.values()) == runner.n_units
 
 
+@pytest.mark.slow
 def test_a_study_and_a_sweep_have_the_same_results(runner, engine):
     study = make_study_config(suite="digits", n_tasks=4, width=8, epochs=1, methods="tag", seeds=1)
     base = runner.config.model_copy(update={"truth": 0, "n_inits": 1, "proxies_per_task": 0})
