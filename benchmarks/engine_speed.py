@@ -2,9 +2,10 @@
 
 One run of `debian` with several base models, small models, groups and real training: in this process, on a Dask cluster
 of one and of two worker processes that stand ready, and in two processes that are started for it. They take turns, and
-each turn gives ratios of its own, since machines change their speed from minute to minute; medians of `TURNS`. Linear
-algebra uses one thread everywhere. The numbers must be the same bit for bit, or it ends with an error. Needs the extra
-`cluster`.
+each turn gives ratios of its own, since machines change their speed from minute to minute; medians of `TURNS`. "In
+units" is the share of a run that its units take inside the one worker: the rest is handing them out and back, and what
+every run does between them (putting scores together, grouping). Linear algebra uses one thread everywhere. The numbers
+must be the same bit for bit, or it ends with an error. Needs the extra `cluster`.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -23,7 +25,10 @@ import numpy as np
 
 from benchmarks.report import publish
 from gradtag_core.config import RunConfig, make_config
-from gradtag_core.runs.engine.engine import EngineSettings, engine_of
+from gradtag_core.progress import Reporter
+from gradtag_core.runs.engine.engine import Engine, EngineSettings, Results, Tell, engine_of
+from gradtag_core.runs.engine.work import Job, UnitWork
+from gradtag_core.runs.files import UnitCache
 from gradtag_core.runs.record import RunRecord
 from gradtag_core.runs.start import create_run, execute
 from gradtag_core.runs.store import RunStore
@@ -32,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 2, "truth": 64, "threads": 1}
 # So that workers have loaded all.
 SMALL = {"suite": "yeast", "n_tasks": 6, "n_inits": 1, "truth": 4, "threads": 1}
-TURNS = 4
+TURNS = 3
 ALONE, ONE, TWO = "in this process", "Dask, 1 worker", "Dask, 2 workers"
 PROCESSES = "two processes, their start included"
 Record = dict[str, str | float | None]
@@ -49,6 +54,7 @@ def main() -> None:
 def measured(folder: Path) -> Iterator[Record]:
     ready, config = make_config("quick", **SMALL), make_config("quick", **LARGE)
     turns: list[dict[str, float]] = []
+    shares: list[float] = []
     with cluster(folder, 1) as one, cluster(folder, 2) as two:
         places = {
             ALONE: EngineSettings(), ONE: EngineSettings(scheduler=one), TWO: EngineSettings(scheduler=two),
@@ -57,12 +63,15 @@ def measured(folder: Path) -> Iterator[Record]:
         for name, settings in places.items():
             _run(folder / f"{name} ready", ready, settings)
         for turn in range(TURNS):
-            seconds, expected = {}, None
+            seconds: dict[str, float] = {}
+            expected = None
             # Back and forth: a machine warms up, or is slowed down.
             for name in reversed(places) if turn % 2 else places:
-                seconds[name], found = _run(folder / f"{name} {turn}", config, places[name])
-                expected = expected or found
-                _require_same(expected, found)
+                found = _run(folder / f"{name} {turn}", config, places[name])
+                seconds[name], expected = found.seconds, expected or found.record
+                _require_same(expected, found.record)
+                if name == ONE:
+                    shares.append(found.in_units / found.seconds)
             print(seconds, file=sys.stderr)
             turns.append(seconds)
     for name in places:
@@ -71,20 +80,49 @@ def measured(folder: Path) -> Iterator[Record]:
             "seconds": median(turn[name] for turn in turns),
             "times as fast as this process": median(turn[ALONE] / turn[name] for turn in turns),
             "as one worker": median(turn[ONE] / turn[name] for turn in turns),
+            "of it in units": median(shares) if name == ONE else None,
         }
 
 
-def _run(home: Path, config: RunConfig, settings: EngineSettings) -> tuple[float, RunRecord]:
-    """Carry out a configuration in an empty store; the seconds, and what it leaves."""
+@dataclass(frozen=True)
+class Found:
+    """What a run took, of that inside units that were made elsewhere, and what it left."""
+
+    seconds: float
+    in_units: float
+    record: RunRecord
+
+
+def _run(home: Path, config: RunConfig, settings: EngineSettings) -> Found:
+    """Carry out a configuration in an empty store."""
     store = RunStore(home)
     row = create_run(store, config)
-    with closing(engine_of(settings)) as engine:
+    with closing(Watched(engine_of(settings))) as engine:
         started = time.perf_counter()
         row = execute(store, row.id, engine=engine)
         seconds = time.perf_counter() - started
     if row.state != "done":
         raise RuntimeError(f"The run ended as {row.state}: {row.error}")
-    return seconds, RunRecord(store.run_folder(row.id))
+    return Found(seconds, engine.in_units, RunRecord(store.run_folder(row.id)))
+
+
+class Watched:
+    """An engine, and how many seconds its units took where they were made."""
+
+    def __init__(self, engine: Engine):
+        self._engine, self.in_units = engine, 0.0
+        self.elsewhere, self.where, self.places = engine.elsewhere, engine.where, engine.places
+
+    def results(
+        self, job: Job, cache: UnitCache, works: Sequence[UnitWork], reporter: Reporter, tell: Tell
+    ) -> Results:
+        with closing(self._engine.results(job, cache, works, reporter, tell)) as results:
+            for work, done in results:
+                self.in_units += done.seconds
+                yield work, done
+
+    def close(self) -> None:
+        self._engine.close()
 
 
 def _require_same(expected: RunRecord, found: RunRecord) -> None:
