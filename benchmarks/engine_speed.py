@@ -3,9 +3,10 @@
 One run of `debian` with several base models, small models, groups and real training: in this process, on a Dask cluster
 of one and of two worker processes that stand ready, and in two processes that are started for it. They take turns, and
 each turn gives ratios of its own, since machines change their speed from minute to minute; medians of `TURNS`. "In
-units" is the share of a run that its units take inside the one worker: the rest is handing them out and back, and what
-every run does between them (putting scores together, grouping). Linear algebra uses one thread everywhere. The numbers
-must be the same bit for bit, or it ends with an error. Needs the extra `cluster`.
+units" is the share of a run that its units take inside the one worker, "handing out" the share that they take beyond
+that until they are back; the rest is what every run does between them (putting scores together, grouping). Linear
+algebra uses one thread everywhere. The numbers must be the same bit for bit, or it ends with an error. Needs the extra
+`cluster`.
 """
 
 import argparse
@@ -37,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 LARGE = {"suite": "debian", "n_tasks": 60, "n_inits": 2, "truth": 64, "threads": 1}
 # So that workers have loaded all.
 SMALL = {"suite": "yeast", "n_tasks": 6, "n_inits": 1, "truth": 4, "threads": 1}
-TURNS = 3
+TURNS = 5
 ALONE, ONE, TWO = "in this process", "Dask, 1 worker", "Dask, 2 workers"
 PROCESSES = "two processes, their start included"
 Record = dict[str, str | float | None]
@@ -54,7 +55,8 @@ def main() -> None:
 def measured(folder: Path) -> Iterator[Record]:
     ready, config = make_config("quick", **SMALL), make_config("quick", **LARGE)
     turns: list[dict[str, float]] = []
-    shares: list[float] = []
+    in_units: list[float] = []
+    handing_out: list[float] = []
     with cluster(folder, 1) as one, cluster(folder, 2) as two:
         places = {
             ALONE: EngineSettings(), ONE: EngineSettings(scheduler=one), TWO: EngineSettings(scheduler=two),
@@ -71,8 +73,9 @@ def measured(folder: Path) -> Iterator[Record]:
                 seconds[name], expected = found.seconds, expected or found.record
                 _require_same(expected, found.record)
                 if name == ONE:
-                    shares.append(found.in_units / found.seconds)
-            print(seconds, file=sys.stderr)
+                    in_units.append(found.in_units / found.seconds)
+                    handing_out.append((found.elsewhere - found.in_units) / found.seconds)
+            print(seconds, file=sys.stderr, flush=True)
             turns.append(seconds)
     for name in places:
         yield {
@@ -80,15 +83,17 @@ def measured(folder: Path) -> Iterator[Record]:
             "seconds": median(turn[name] for turn in turns),
             "times as fast as this process": median(turn[ALONE] / turn[name] for turn in turns),
             "as one worker": median(turn[ONE] / turn[name] for turn in turns),
-            "of it in units": median(shares) if name == ONE else None,
+            "of it in units": median(in_units) if name == ONE else None,
+            "handing out": median(handing_out) if name == ONE else None,
         }
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a run took, of that inside units that were made elsewhere, and what it left."""
+    """What a run took, of that until units were back that were made elsewhere, inside them, and what it left."""
 
     seconds: float
+    elsewhere: float
     in_units: float
     record: RunRecord
 
@@ -103,23 +108,25 @@ def _run(home: Path, config: RunConfig, settings: EngineSettings) -> Found:
         seconds = time.perf_counter() - started
     if row.state != "done":
         raise RuntimeError(f"The run ended as {row.state}: {row.error}")
-    return Found(seconds, engine.in_units, RunRecord(store.run_folder(row.id)))
+    return Found(seconds, engine.seconds, engine.in_units, RunRecord(store.run_folder(row.id)))
 
 
 class Watched:
-    """An engine, and how many seconds its units took where they were made."""
+    """An engine, how many seconds it took for its units, and they where they were made."""
 
     def __init__(self, engine: Engine):
-        self._engine, self.in_units = engine, 0.0
+        self._engine, self.seconds, self.in_units = engine, 0.0, 0.0
         self.elsewhere, self.where, self.places = engine.elsewhere, engine.where, engine.places
 
     def results(
         self, job: Job, cache: UnitCache, works: Sequence[UnitWork], reporter: Reporter, tell: Tell
     ) -> Results:
+        started = time.perf_counter()
         with closing(self._engine.results(job, cache, works, reporter, tell)) as results:
             for work, done in results:
                 self.in_units += done.seconds
                 yield work, done
+        self.seconds += time.perf_counter() - started
 
     def close(self) -> None:
         self._engine.close()

@@ -9,7 +9,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -43,7 +43,7 @@ def compute_elsewhere(order: UnitOrder) -> UnitDone:
     """
     started, place = time.perf_counter(), this_place()
     try:
-        with _one_at_a_time, _until_taken_back():
+        with _one_at_a_time, _until_taken_back(), _without_profile():
             damaged = _computed(order, place)
     except GradTagError as error:
         kind = next((name for name, known in ERRORS.items() if isinstance(error, known)), "")
@@ -136,14 +136,13 @@ def _require_same_suite(job: Job, plan: Plan | StudyPlan) -> None:
 def _until_taken_back() -> Iterator[None]:
     """Watch whether Dask still wants what it is doing here: it interrupts nothing by itself."""
     _taken_back.clear()
-    task = _dask_task()
-    if task is None:
+    worker = _dask_worker()
+    if worker is None:
         yield
         return
-    done = threading.Event()
+    tasks, key, done = worker.state.tasks, worker.get_current_task(), threading.Event()
 
     def watch() -> None:
-        tasks, key = task
         while not done.wait(LOOK_SECONDS):
             if key not in tasks or tasks[key].state == "cancelled":
                 _taken_back.set()
@@ -157,23 +156,40 @@ def _until_taken_back() -> Iterator[None]:
         watcher.join()
 
 
-def _dask_task() -> tuple[Mapping[str, Any], str] | None:
-    """The tasks of the Dask worker that this runs in, and the name of this one."""
+@contextmanager
+def _without_profile() -> Iterator[None]:
+    """Pause the profile that a Dask worker takes of its threads a hundred times a second: each time it takes the
+    interpreter from the unit, whose steps are shorter than that where models are small."""
+    worker = _dask_worker()
+    profile = None if worker is None else worker.periodic_callbacks.get("profile")
+    if worker is None or profile is None:
+        yield
+        return
+
+    def go_on() -> None:
+        if worker.status.name in ("running", "paused"):
+            profile.start()
+
+    worker.loop.add_callback(profile.stop)
+    try:
+        yield
+    finally:
+        worker.loop.add_callback(go_on)
+
+
+def _dask_worker() -> Any:
+    """The Dask worker that this runs in, or None."""
     distributed = sys.modules.get("distributed")
     if distributed is not None:
         with suppress(ValueError):  # not called by a worker
-            worker = distributed.get_worker()
-            return worker.state.tasks, worker.get_current_task()
+            return distributed.get_worker()
     return None
 
 
 def this_place() -> str:
     """What names this process: the address of a Dask worker, or the machine and the number of the process."""
-    distributed = sys.modules.get("distributed")
-    if distributed is not None:
-        with suppress(ValueError):  # not called by a worker
-            return distributed.get_worker().address
-    return f"{platform.node()}, process {os.getpid()}"
+    worker = _dask_worker()
+    return f"{platform.node()}, process {os.getpid()}" if worker is None else worker.address
 
 
 @lru_cache(maxsize=1)

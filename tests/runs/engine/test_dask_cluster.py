@@ -85,6 +85,37 @@ def engine(cluster):
     engine.close()
 
 
+def test_a_worker_takes_no_profile_while_it_makes_a_unit(cluster, engine):
+    def look():
+        """The count of samples that the worker has taken, of now, after a while in a unit, and after another."""
+        import time
+
+        from distributed import get_worker
+
+        from gradtag_core.runs.engine.elsewhere import _without_profile
+
+        worker = get_worker()
+
+        def samples(seconds):
+            before = worker.digests_total["profile-duration"]
+            time.sleep(seconds)
+            return worker.digests_total["profile-duration"] > before
+
+        running = samples(0.5)
+        with _without_profile():
+            time.sleep(0.2)  # for the event loop to hear of it
+            paused = samples(0.5)
+        with _without_profile():  # the next one, at once
+            time.sleep(0.2)
+            also_paused = samples(0.5)
+        return running, paused, also_paused, samples(0.5)
+
+    from distributed import Client
+
+    with Client(cluster.address, set_as_default=False) as client:
+        assert client.submit(look, pure=False).result(timeout=60) == (True, False, False, True)
+
+
 def long_work(tmp_path, device="cpu"):
     config = make_config(
         None, suite="digits", n_tasks=4, base_epochs=1000, n_inits=3, n_subsets=6, subset_size=2
