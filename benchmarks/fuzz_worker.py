@@ -107,6 +107,7 @@ class Bench:
         else:
             content = mutant(rng, self.corpus if rng.random() < 0.4 else self.pool)
         self.path.write_bytes(content)
+        forget_peak()  # that of changing bytes is the fuzzer's own
         before = len(self.seen)
         report = self._judged(index, trace=True)
         if report.verdict == "hang":  # the tracing of lines takes time itself
