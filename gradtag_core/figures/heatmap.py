@@ -29,6 +29,7 @@ BRIEF_HOVER: dict[Scale, str] = {
 LONGEST_LABEL = 24
 EASILY_READ = 60  # larger maps have no gaps between cells, and one can zoom in
 MOST_DETAILED = 200  # the numbers that hovering shows would be tens of megabytes for larger maps
+BAR_ROOM, BAR_MIDDLE, TITLE_ROOM = 64, 29, 34  # pixels above a map
 CLIPPED_SHARE = 1.0  # per cent of the cells at the ends of the colour map
 
 
@@ -67,15 +68,17 @@ def affinity_heatmap(
     lines = _lines(values, scale, counts, standard_errors, also or {})
     details = _details(names, labels, {title: matrix[cells] for title, (matrix, _) in lines.items()})
     gap = 1 if len(order) <= EASILY_READ else 0
-    layout = map_axes(labels, bool(title))
+    layout, height = map_axes(labels, bool(title)), map_height(labels)
+    bar = colour_bar(SCALE_TITLES[scale], height - layout["margin"]["t"] - layout["margin"]["b"])
     if group_labels is not None:
         layout["shapes"] = _frames(np.asarray(group_labels)[order], theme)
-    figure = blank_figure(theme, title=title, height=map_height(labels), layout=layout)
+    figure = blank_figure(theme, title=title, height=height, layout=layout)
     figure.add_trace(
         go.Heatmap(
             z=coloured.astype(np.float32), x=labels, y=labels, xgap=gap, ygap=gap, hoverongaps=False,
             hovertemplate=_template(scale, lines if "customdata" in details else {}, "text" in details), **details,
             **_colours(coloured, scale, colour_range, theme),
+            colorbar=bar,
         )
     )  # fmt: skip
     return figure
@@ -101,23 +104,20 @@ def _colours(
     coloured: np.ndarray, scale: Scale, colour_range: float | tuple[float, float] | None, theme: Theme
 ) -> dict[str, Any]:
     palette = PALETTES[theme]
-    bar = colour_bar(SCALE_TITLES[scale])
     if scale in ("raw", "error"):
         ends = colour_range if isinstance(colour_range, tuple) else (None, None)
-        return {
-            "colorscale": colour_scale(palette.sequential),
-            "zmin": ends[0],
-            "zmax": ends[1],
-            "colorbar": bar,
-        }
+        return {"colorscale": colour_scale(palette.sequential), "zmin": ends[0], "zmax": ends[1]}
     half = colour_range if isinstance(colour_range, float | int) else symmetric_range(coloured)
-    return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half, "colorbar": bar}
+    return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half}
 
 
-def colour_bar(title: str) -> dict[str, Any]:
-    """A short bar above a map."""
+def colour_bar(title: str, map_pixels: float) -> dict[str, Any]:
+    """A short bar above a map that is so high.
+
+    It hangs by its middle: plotly moves the title of the axis below the map onto the labels where a bar stands on it.
+    """
     return {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "ypad": 6,
+        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + BAR_MIDDLE / map_pixels, "yanchor": "middle", "ypad": 6,
         "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
         "title": {"text": title, "side": "top", "font": {"size": 12}},
     }  # fmt: skip
@@ -193,7 +193,7 @@ def map_axes(
             **common, "range": ends[::-1],
             "title": {"text": row, **title},
         },
-        "margin": {"t": 92 if has_title else 58, "l": beside, "b": beside},
+        "margin": {"t": BAR_ROOM + TITLE_ROOM * has_title, "l": beside, "b": beside},
     }  # fmt: skip
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.figures.heatmap import axis_labels, colour_bar
+from gradtag_core.figures.heatmap import BAR_ROOM, axis_labels, colour_bar
 from gradtag_core.figures.theme import PALETTES, ColourScale, Theme, blank_figure, colour_scale
 
 BEST, ALIKE = "★ ", "≈ "
-CELL_HEIGHT, AROUND = 64, 150  # pixels of a row, and of the axis and the bar together
+CELL_HEIGHT, AROUND, BELOW = 64, 150, 47  # pixels of a row, of the axis and the bar together, and of the axis
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 MARKERS = {"best": "star", "alike": "circle", "other": "circle-open"}
 
@@ -68,8 +68,9 @@ def sweep_surface(rows: Knob, columns: Knob, cells: Cells, *, theme: Theme = "li
     y, x = axis_labels(list(rows.values)), axis_labels(list(columns.values))
     texts = [cells.mark(index) + text.replace(" ± ", "<br>± ") for index, text in enumerate(cells.texts)]
     hover = [cells.words(index) for index in range(len(texts))]
-    colours = _colours(cells, theme)
-    figure = blank_figure(theme, height=AROUND + CELL_HEIGHT * shape[0])
+    height = AROUND + CELL_HEIGHT * shape[0]
+    colours = _colours(cells, height, theme)
+    figure = blank_figure(theme, height=height)
     figure.add_trace(
         go.Heatmap(
             z=cells.values.reshape(shape), x=x, y=y, customdata=_grid(hover, shape), xgap=2, ygap=2, hoverongaps=True,
@@ -82,7 +83,7 @@ def sweep_surface(rows: Knob, columns: Knob, cells: Cells, *, theme: Theme = "li
     figure.update_layout(
         xaxis={**category, "title": {"text": _safe(columns.title)}, "categoryarray": x},
         yaxis={**category, "title": {"text": _safe(rows.title)}, "categoryarray": y, "autorange": "reversed"},
-        margin={"t": 64},
+        margin={"t": BAR_ROOM},
         shapes=_frames(cells, shape, theme),
         annotations=_numbers(cells, texts, shape, colours, theme),
     )
@@ -147,9 +148,9 @@ def _span(cells: Cells) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _colours(cells: Cells, theme: Theme) -> dict[str, Any]:
+def _colours(cells: Cells, height: int, theme: Theme) -> dict[str, Any]:
     palette = PALETTES[theme]
-    bar = colour_bar(_safe(cells.title))
+    bar = colour_bar(_safe(cells.title), height - BAR_ROOM - BELOW)
     known = cells.values[np.isfinite(cells.values)]
     typical = 2 * float(np.median(np.nan_to_num(cells.errors)))
     if cells.signed:

@@ -7,7 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from gradtag_core.errors import InvalidInput
-from gradtag_core.figures.heatmap import symmetric_range
+from gradtag_core.figures.heatmap import BAR_ROOM, TITLE_ROOM, colour_bar, symmetric_range
+from gradtag_core.figures.labels import text_width
 from gradtag_core.figures.theme import PALETTES, Theme, blank_figure, colour_scale
 
 ROW = 22  # pixels
@@ -37,19 +38,16 @@ def task_differences(
     half = symmetric_range(differences)
     names = [escape(name, quote=False) for name in task_names]
     row = max(SMALLEST_ROW, min(ROW, TALLEST // len(names)))
-    figure = blank_figure(theme, title=title, height=AROUND + row * len(names))
+    height, top = AROUND + row * len(names), BAR_ROOM + TITLE_ROOM * bool(title)
+    below = 16 + 11 * max(map(text_width, method_titles))
+    figure = blank_figure(theme, title=title, height=height)
     figure.add_trace(
         go.Heatmap(
             z=differences, x=[escape(name, quote=False) for name in method_titles], y=names, customdata=scores.T,
             xgap=1, ygap=1, colorscale=colour_scale(palette.diverging), zmin=-half, zmax=half, hoverongaps=False,
             hovertemplate=f"<b>%{{y}}</b>, %{{x}}<br>{escape(score_title, quote=False)}: %{{customdata:.4f}}<br>"
             f"Against {escape(reference_title, quote=False)}: %{{z:+.4f}}<extra></extra>",
-            colorbar={
-                "orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "ypad": 6,
-                "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5,
-                "tickfont": {"size": 11},
-                "title": {"text": f"difference to {reference_title}", "side": "top", "font": {"size": 12}},
-            },
+            colorbar=colour_bar(f"difference to {reference_title}", height - top - below),
         )
     )  # fmt: skip
     figure.update_xaxes(type="category", tickangle=-90, showgrid=False, fixedrange=True, tickfont_size=11)
@@ -57,5 +55,5 @@ def task_differences(
         type="category", autorange="reversed", showgrid=False, fixedrange=True, tickfont_size=11 if row >= 16 else 9,
         tickvals=names,
     )  # fmt: skip
-    figure.update_layout(margin={"t": 92 if title else 58})
+    figure.update_layout(margin={"t": top})
     return figure

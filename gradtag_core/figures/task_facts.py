@@ -99,13 +99,14 @@ def _pair_map(
     labels = axis_labels(list(task_names))
     gap = 1 if len(labels) <= EASILY_READ else 0
     off_diagonal: Any = np.where(np.eye(len(labels), dtype=bool), np.nan, shares)
-    layout = map_axes(labels, bool(title), *axes)
-    figure = blank_figure(theme, title=title, height=map_height(labels), layout=layout)
+    layout, height = map_axes(labels, bool(title), *axes), map_height(labels)
+    colorbar = colour_bar(bar, height - layout["margin"]["t"] - layout["margin"]["b"])
+    figure = blank_figure(theme, title=title, height=height, layout=layout)
     figure.add_trace(
         go.Heatmap(
             z=off_diagonal, x=labels, y=labels, xgap=gap, ygap=gap, zmin=0, zmax=1, colorscale=scale,
-            colorbar={**colour_bar(bar), "tickformat": ".0%"}, hovertemplate=f"{hover}<extra></extra>",
-            hoverongaps=False,
+            colorbar={**colorbar, "tickformat": ".0%"},
+            hovertemplate=f"{hover}<extra></extra>", hoverongaps=False,
         )
     )  # fmt: skip
     return figure

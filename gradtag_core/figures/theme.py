@@ -69,7 +69,10 @@ def template(theme: Theme) -> go.layout.Template:
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "size": 13, "color": palette.text},
-            "title": {"font": {"size": 15}, "x": 0, "xref": "container", "pad": {"l": 8}},
+            "title": {
+                "font": {"size": 15}, "x": 0, "xref": "container", "y": 1, "yref": "container", "yanchor": "top",
+                "pad": {"l": 8, "t": 8},
+            },
             "paper_bgcolor": TRANSPARENT,
             "plot_bgcolor": TRANSPARENT,
             "xaxis": axis,

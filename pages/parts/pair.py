@@ -51,7 +51,7 @@ def show_pair(explored: Explored, pair: Pair | None) -> None:
         columns[f"{plain(names[task])} with {plain(names[co_task])}"] = _numbers(
             explored, estimate, truth, task, co_task
         )
-    st.table(pd.DataFrame(columns).rename_axis("Measure"))
+    st.table(pd.DataFrame(columns).rename_axis("Measure"), border="horizontal")
 
 
 def _numbers(

@@ -38,6 +38,16 @@ CUT_NAMES = """[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot =>
     return own.width && Math.max(...ends) > 1;
   });
 })"""
+# Titles of axes that lie on labels of their ticks.
+LYING_ON_LABELS = """[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => {
+  const boxes = which => [...plot.querySelectorAll(which)].map(text => text.getBoundingClientRect());
+  const below = Math.max(...boxes('.xtick text').map(box => box.bottom));
+  const beside = Math.min(...boxes('.ytick text').map(box => box.left));
+  return [
+    ...boxes('.xtitle').filter(box => box.width && box.top < below - 1),
+    ...boxes('.ytitle').filter(box => box.width && box.right > beside + 1),
+  ];
+})"""
 OPTIONS = {"resultTypes": ["violations"]}
 
 
@@ -88,6 +98,7 @@ def test_a_page_is_whole_in_every_width_and_open_to_everyone(
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(f"document.querySelector('[data-testid=stMain]').scrollWidth <= {width}")
         page.wait_for_function(f"{CUT_NAMES}.length === 0")
+        page.wait_for_function(f"{LYING_ON_LABELS}.length === 0")
     expect(page.get_by_test_id("stException")).to_have_count(0)
     assert not barriers(page)
     assert not walker.complaints
