@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from gradtag_core.figures.heatmap import affinity_heatmap
+from gradtag_core.figures.heatmap import affinity_heatmap, bar_place
 from gradtag_core.figures.relative import relative_to_task_mean
 from gradtag_core.figures.theme import PALETTES, Theme
 
@@ -98,6 +98,10 @@ def with_tree(
         *layout.shapes,
         *_branches(tree, labels, leaf_order(tree), theme),
     )  # updating one by one is slow
+    margin = layout.margin
+    figure.update_traces(
+        colorbar_y=bar_place(layout.height - margin.t - margin.b), selector={"type": "heatmap"}
+    )
     return figure
 
 

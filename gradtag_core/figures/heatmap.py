@@ -111,13 +111,18 @@ def _colours(
     return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half}
 
 
+def bar_place(map_pixels: float) -> float:
+    """Where a colour bar has its middle above what is so high, in heights of that: within the margin above it."""
+    return 1 + BAR_MIDDLE / map_pixels
+
+
 def colour_bar(title: str, map_pixels: float) -> dict[str, Any]:
     """A short bar above a map that is so high.
 
     It hangs by its middle: plotly moves the title of the axis below the map onto the labels where a bar stands on it.
     """
     return {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + BAR_MIDDLE / map_pixels, "yanchor": "middle", "ypad": 6,
+        "orientation": "h", "x": 0, "xanchor": "left", "y": bar_place(map_pixels), "yanchor": "middle", "ypad": 6,
         "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
         "title": {"text": title, "side": "top", "font": {"size": 12}},
     }  # fmt: skip
