@@ -98,10 +98,7 @@ def with_tree(
         *layout.shapes,
         *_branches(tree, labels, leaf_order(tree), theme),
     )  # updating one by one is slow
-    margin = layout.margin
-    figure.update_traces(
-        colorbar_y=bar_place(layout.height - margin.t - margin.b), selector={"type": "heatmap"}
-    )
+    figure.update_traces(colorbar_y=bar_place(layout.height, layout.margin), selector={"type": "heatmap"})
     return figure
 
 

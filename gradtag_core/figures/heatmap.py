@@ -69,7 +69,7 @@ def affinity_heatmap(
     details = _details(names, labels, {title: matrix[cells] for title, (matrix, _) in lines.items()})
     gap = 1 if len(order) <= EASILY_READ else 0
     layout, height = map_axes(labels, bool(title)), map_height(labels)
-    bar = colour_bar(SCALE_TITLES[scale], height - layout["margin"]["t"] - layout["margin"]["b"])
+    bar = colour_bar(SCALE_TITLES[scale], height, layout["margin"])
     if group_labels is not None:
         layout["shapes"] = _frames(np.asarray(group_labels)[order], theme)
     figure = blank_figure(theme, title=title, height=height, layout=layout)
@@ -111,18 +111,18 @@ def _colours(
     return {"colorscale": colour_scale(palette.diverging), "zmin": -half, "zmax": half}
 
 
-def bar_place(map_pixels: float) -> float:
-    """Where a colour bar has its middle above what is so high, in heights of that: within the margin above it."""
-    return 1 + BAR_MIDDLE / map_pixels
+def bar_place(height: float, margin: Mapping[str, float]) -> float:
+    """Where a colour bar has its middle: above what the margins leave of a figure, in heights of that."""
+    return 1 + BAR_MIDDLE / (height - margin["t"] - margin["b"])
 
 
-def colour_bar(title: str, map_pixels: float) -> dict[str, Any]:
-    """A short bar above a map that is so high.
+def colour_bar(title: str, height: float, margin: Mapping[str, float]) -> dict[str, Any]:
+    """A short bar above a map, in a figure of a height with these margins, in pixels.
 
     It hangs by its middle: plotly moves the title of the axis below the map onto the labels where a bar stands on it.
     """
     return {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": bar_place(map_pixels), "yanchor": "middle", "ypad": 6,
+        "orientation": "h", "x": 0, "xanchor": "left", "y": bar_place(height, margin), "yanchor": "middle", "ypad": 6,
         "lenmode": "pixels", "len": 180, "thickness": 8, "outlinewidth": 0, "nticks": 5, "tickfont": {"size": 11},
         "title": {"text": title, "side": "top", "font": {"size": 12}},
     }  # fmt: skip

@@ -150,7 +150,7 @@ def _span(cells: Cells) -> tuple[float, float]:
 
 def _colours(cells: Cells, height: int, theme: Theme) -> dict[str, Any]:
     palette = PALETTES[theme]
-    bar = colour_bar(_safe(cells.title), height - BAR_ROOM - BELOW)
+    bar = colour_bar(_safe(cells.title), height, {"t": BAR_ROOM, "b": BELOW})
     known = cells.values[np.isfinite(cells.values)]
     typical = 2 * float(np.median(np.nan_to_num(cells.errors)))
     if cells.signed:

@@ -39,7 +39,7 @@ def task_differences(
     names = [escape(name, quote=False) for name in task_names]
     row = max(SMALLEST_ROW, min(ROW, TALLEST // len(names)))
     height, top = AROUND + row * len(names), BAR_ROOM + TITLE_ROOM * bool(title)
-    below = 16 + 11 * max(map(text_width, method_titles))
+    below = 16 + 11 * max(map(text_width, method_titles), default=0)
     figure = blank_figure(theme, title=title, height=height)
     figure.add_trace(
         go.Heatmap(
@@ -47,7 +47,7 @@ def task_differences(
             xgap=1, ygap=1, colorscale=colour_scale(palette.diverging), zmin=-half, zmax=half, hoverongaps=False,
             hovertemplate=f"<b>%{{y}}</b>, %{{x}}<br>{escape(score_title, quote=False)}: %{{customdata:.4f}}<br>"
             f"Against {escape(reference_title, quote=False)}: %{{z:+.4f}}<extra></extra>",
-            colorbar=colour_bar(f"difference to {reference_title}", height - top - below),
+            colorbar=colour_bar(f"difference to {reference_title}", height, {"t": top, "b": below}),
         )
     )  # fmt: skip
     figure.update_xaxes(type="category", tickangle=-90, showgrid=False, fixedrange=True, tickfont_size=11)

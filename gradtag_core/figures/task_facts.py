@@ -100,7 +100,7 @@ def _pair_map(
     gap = 1 if len(labels) <= EASILY_READ else 0
     off_diagonal: Any = np.where(np.eye(len(labels), dtype=bool), np.nan, shares)
     layout, height = map_axes(labels, bool(title), *axes), map_height(labels)
-    colorbar = colour_bar(bar, height - layout["margin"]["t"] - layout["margin"]["b"])
+    colorbar = colour_bar(bar, height, layout["margin"])
     figure = blank_figure(theme, title=title, height=height, layout=layout)
     figure.add_trace(
         go.Heatmap(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from gradtag_core.errors import GradTagError, InvalidInput
@@ -101,13 +102,13 @@ def _is_root() -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill what is left of the process and of its children, and close its pipes."""
-    try:
+    with suppress(
+        ProcessLookupError, PermissionError
+    ):  # they have ended; macOS denies signals to such a group
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
-    except (ProcessLookupError, PermissionError):
-        pass  # they have ended
     process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
