@@ -27,8 +27,8 @@ from benchmarks.page_speed import (
     TABLE_LINES,
     Record,
     blank_page,
-    huge_maps,
     interactions,
+    maps,
     pages,
     reports,
     wait,
@@ -190,7 +190,7 @@ def large_pages(home: Path) -> Iterator[Record]:
         yield from blank_page(context)
         yield from pages(context, url, runs)
         yield from interactions(context, url, runs)
-        yield from huge_maps(context, url, runs)
+        yield from maps(context, url, runs)
     yield from reports(home, runs)
 
 

@@ -19,11 +19,8 @@ from pages.parts.results import affinity_of, comparison_of, true_affinity_of
 from pages.parts.run_picker import pick_metric, pick_run
 from pages.parts.when_seen import when_seen
 
-EVIDENCE_HEIGHT, PAIRS_HEIGHT, AGREEMENT_HEIGHT = (
-    800,
-    520,
-    700,
-)  # pixels, about what they take on a wide window
+MAP_HEIGHT, EVIDENCE_HEIGHT, PAIRS_HEIGHT, AGREEMENT_HEIGHT = 740, 800, 520, 700
+# pixels, about what they take on a wide window
 
 
 def main() -> None:
@@ -57,13 +54,14 @@ def _show_map(explored: Explored) -> None:
     with shown_errors():  # of a rerun of this part alone, which no page is around
         style = pick_style(explored)
         left, right = st.columns([11, 9], gap="medium")
-        with right:  # first, since words reach the browser before the map is made
-            when_seen("pair", lambda: _show_pair(explored, style.order), version=changes)
         with left:
-            show_map(explored, pick_view(explored), style)
+            view = pick_view(explored)
+            when_seen("map_in_view", lambda: show_map(explored, view, style), height=MAP_HEIGHT)
             energy = explored.record.summary.captured_energy
             if energy is not None:
                 st.caption(f"The projection keeps {energy:.0%} of the gradients' energy.")
+        with right:
+            when_seen("pair", lambda: _show_pair(explored, style.order), version=changes)
 
 
 def _show_pair(explored: Explored, order: np.ndarray) -> None:

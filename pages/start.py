@@ -55,7 +55,9 @@ def launcher() -> None:
             "Data set", list(infos), index=list(infos).index("yeast"), key="quick_suite", width=300,
             format_func=lambda name: f"{infos[name].title}, {infos[name].n_tasks} tasks",
         )  # fmt: skip
-        clicked = st.button("Run the quick preset", type="primary", icon=":material/play_arrow:")
+        clicked = st.button(
+            "Run the quick preset", type="primary", icon=":material/play_arrow:", key="quick_run"
+        )
     caption = st.empty()
     caption.caption(infos[suite].description)
     with shown_errors():

@@ -8,6 +8,7 @@ from gradtag_core.evaluation.run_comparison import parameters, with_error
 from gradtag_core.sweep_config import value_text
 from pages.parts.compare_runs import Shown, difference_of
 from pages.parts.quantities import flops_text, seconds_text
+from pages.parts.tables import table_height
 
 AGAINST = ("Row Spearman with A", "Adjusted Rand with A", "Tasks moved from A")
 
@@ -27,7 +28,7 @@ def show_parameters(configs: list[RunConfig], titles: list[str]) -> None:
     )
     st.dataframe(
         table if everything else table.drop(columns="≠"), hide_index=True, width="stretch",
-        height="auto" if everything else "content",
+        height="auto" if everything else table_height(table),
         alt="The parameters of each run." if everything else "The parameters that differ between the runs.",
         column_config={"≠": st.column_config.TextColumn(width="small", help="Marked where the runs differ.")},
     )  # fmt: skip
@@ -44,7 +45,11 @@ def show_figures(runs: list[Shown]) -> None:
         {"Result": names, **{title: list(texts.values()) for title, texts in columns.items()}}
     )
     st.dataframe(
-        table, hide_index=True, width="stretch", height="content", alt="What each run found and cost."
+        table,
+        hide_index=True,
+        width="stretch",
+        height=table_height(table),
+        alt="What each run found and cost.",
     )
     st.caption(
         "Row Spearman: against the run's own real training, ± one standard error over tasks; of the ceiling: as a "

@@ -17,6 +17,7 @@ from gradtag_core.runs.start import load_plan
 from gradtag_core.tasks.registry import suite_content
 from pages.parts.quantities import bytes_text, flops_text, seconds_text, times_text
 from pages.parts.state import store
+from pages.parts.tables import plain_table
 
 Rates = tuple[tuple[str, float], ...]
 
@@ -86,7 +87,7 @@ def show_forecast(config: RunConfig) -> None:
             seconds_text(found.full_training_seconds),
         ],
     }
-    st.table(pd.DataFrame(table).set_index("Measure"), border="horizontal")
+    plain_table(pd.DataFrame(table).set_index("Measure"), "forecast")
     st.markdown(_verdict(found.full_training_flops / found.estimate_flops))
     _show_stages(planned)
 
@@ -103,7 +104,7 @@ def _show_stages(planned: PlannedRun) -> None:
             "Time left": [_left(seconds_text(work.seconds), work.flops) for work in rest.forecast.work],
         }
     )
-    st.table(stages.set_index("Stage"), border="horizontal")
+    plain_table(stages.set_index("Stage"), "stages")
     total = flops_text(sum(work.flops for work in full.work))
     saved = (
         f" Without what is kept it would be {total}, {seconds_text(full.seconds)}." if rest.has_kept else ""

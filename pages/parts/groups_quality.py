@@ -12,6 +12,7 @@ from pages.parts.groups_downloads import grouping_buttons
 from pages.parts.groups_variants import marked_chips
 from pages.parts.quantities import task_chips
 from pages.parts.solver import Matrix
+from pages.parts.tables import plain_table
 
 SHAKY = 0.5  # consensus below which a task is marked
 STATUS_WORDS: dict[Status, str] = {
@@ -77,7 +78,7 @@ def show_table(matrix: Matrix, grouping: Grouping, stability: Stability | None) 
         columns["Stability"] = [share_text(share) for share in groups]
         shaky = {name for name, share in zip(grouping.task_names, items, strict=True) if share < SHAKY}
         columns["Tasks"] = [marked_chips(names, shaky) for names in grouping.groups]
-    st.table(pd.DataFrame(columns).set_index("Group"), border="horizontal")
+    plain_table(pd.DataFrame(columns).set_index("Group"), "groups")
     if stability is not None:
         st.caption(
             f"Stability: how often two tasks of the group meet again, on average, when the affinities are drawn anew "

@@ -24,6 +24,7 @@ from gradtag_core.grouping.result import Grouping
 from pages.parts.groups_variants import KEPT_WHERE, OWN, free_name, marked_chips, variants_of
 from pages.parts.quantities import plain
 from pages.parts.solver import Matrix, bound_ahead, bound_of
+from pages.parts.tables import plain_table
 
 MOVE, MERGE, SPLIT = "Move a task", "Merge two groups", "Split a group"
 MOST_CHANGES = 10  # of the predicted scores
@@ -263,7 +264,7 @@ def _show_scores(matrix: Matrix, edited: EditedGrouping) -> None:
     ).set_index("Task")
     most = f" (the {MOST_CHANGES} that change most, of {len(order)})" if len(order) > MOST_CHANGES else ""
     st.markdown(f"Predicted scores that change{most}:")
-    st.table(table, border="horizontal")  # a data frame takes the browser longer than a move may
+    plain_table(table, "changes")  # a data frame takes the browser longer than a move may
     st.caption(
         "The mean estimated affinity over the task's group, itself included; over all tasks these add up to the "
         "density."

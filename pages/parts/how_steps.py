@@ -65,7 +65,7 @@ STEPS = (
 
 def show_steps() -> None:
     st.header("The method in six steps")
-    with st.grid(3, min_column_width=300, gap="medium"):
+    with st.container(key="how_steps"), st.grid(3, min_column_width=300, gap="medium"):
         for number, step in enumerate(STEPS, start=1):
             with st.container(border=True, height="stretch"):
                 st.image(step.drawing.svg(theme()), alt=step.drawing.alt, width=DRAWN_WIDTH)

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.parts.document import QUESTION
 from pages.parts.errors import shown_errors
 
 NAVIGATED = "navigated"
 ICON = Path(__file__).parent / "icon.svg"
-STYLE = Path(__file__).parent / "style.css"
 
 
 def navigate() -> st.Page:
     """The page that the address names, with links to all pages."""
-    st.set_page_config(page_title="Which tasks should be learned together?", page_icon=ICON, layout="wide")
-    st.html(STYLE)
+    st.set_page_config(page_title=QUESTION, page_icon=ICON, layout="wide")
     st.session_state[NAVIGATED] = True
     return st.navigation(
         [

@@ -21,6 +21,7 @@ from pages.parts.affinity_words import pair_sentence
 from pages.parts.charts import draw
 from pages.parts.quantities import plain
 from pages.parts.state import theme
+from pages.parts.tables import plain_table
 
 UNKNOWN = "unknown"
 SIDES = ("forward", "backward")
@@ -51,7 +52,7 @@ def show_pair(explored: Explored, pair: Pair | None) -> None:
         columns[f"{plain(names[task])} with {plain(names[co_task])}"] = _numbers(
             explored, estimate, truth, task, co_task
         )
-    st.table(pd.DataFrame(columns).rename_axis("Measure"), border="horizontal")
+    plain_table(pd.DataFrame(columns).rename_axis("Measure"), "pair")
 
 
 def _numbers(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
@@ -19,7 +18,6 @@ from pages.parts.results import affinity_of, comparison_of, true_affinity_of
 from pages.parts.solver import Matrix
 from pages.parts.state import theme
 
-STYLE = (Path(__file__).parent / "story.css").read_text(encoding="utf-8")
 MOST_GROUPS = 12  # listed before one asks for more
 MOST_RESAMPLED = 150  # tasks; beyond, drawing the groups anew takes minutes
 LEVELS: Mapping[Level, tuple[str, str]] = {
@@ -60,7 +58,6 @@ def _resampled(record: RunRecord, row: RunRow) -> Bootstrapped | None:
 def show_story(row: RunRow, found: Findings) -> None:
     """The question, the answer, how sure it is, three figures, and how it was found."""
     told, pictures = story_of(found), story_pictures(found)
-    st.html(f"<style>{STYLE}</style>")
     with st.container(key="story"):
         st.header(plain(told.question), anchor=False)
         headline, *rest = told.answer
@@ -106,7 +103,8 @@ def _facts(told: Story) -> None:
     lines = (
         f"<div><dt>{escape(fact.meaning)}</dt><dd>{escape(fact.value)}</dd></div>" for fact in told.facts
     )
-    st.html(f'<dl class="story-facts">{"".join(lines)}</dl>')
+    with st.container(key="story_facts"):
+        st.html(f'<dl class="story-facts">{"".join(lines)}</dl>')
 
 
 def _groups(told: Story) -> None:

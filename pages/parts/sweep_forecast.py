@@ -9,6 +9,7 @@ from gradtag_core.sweep_config import SweepConfig
 from pages.parts.forecast import UNKNOWN_RATES, source_of_rates
 from pages.parts.quantities import flops_text, seconds_text
 from pages.parts.state import store
+from pages.parts.tables import plain_table
 
 
 def show_sweep_forecast(config: SweepConfig, sweep: SweepWork) -> None:
@@ -23,7 +24,7 @@ def show_sweep_forecast(config: SweepConfig, sweep: SweepWork) -> None:
         "Work left": [flops_text(stage.flops) if stage.flops else "none" for stage in found.stages],
         "Time left": [seconds_text(stage.seconds) if stage.flops else "none" for stage in found.stages],
     }
-    st.table(pd.DataFrame(table).set_index("Stage"), border="horizontal")
+    plain_table(pd.DataFrame(table).set_index("Stage"), "sweep_stages")
     st.caption(
         "To do: units of work that differ between the cells, less those that the store keeps from earlier runs, of "
         f"those in as many separate runs. These would take {flops_text(alone)}. Grouping the tasks comes on top, "

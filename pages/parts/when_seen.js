@@ -7,11 +7,25 @@ const CHANGED = "gradtag-newest";
 const RUNNING = "[data-testid=stApp][data-test-script-state=running]";
 const lives = new WeakMap(); // this function runs again with every new data
 
+// A part keeps the room that it waited in until what is drawn there has loaded: what is below must not jump up and down.
+function keepRoom(part, { drawn, height }, signal) {
+  if (!drawn) part.style.minHeight = `${height}px`;
+  if (!drawn || !part.style.minHeight) return;
+  const release = () => {
+    if (signal.aborted) return; // the next call of this function goes on
+    if (document.querySelector(RUNNING) || part.querySelector("[data-testid=stSkeleton]")) setTimeout(release, 50);
+    else part.style.minHeight = "";
+  };
+  setTimeout(release, 50);
+}
+
 export default function ({ data, parentElement, setStateValue }) {
   lives.get(parentElement)?.abort();
   const life = new AbortController();
   lives.set(parentElement, life);
   parentElement.toggleAttribute("data-waiting", !data.drawn); // for whoever must know when a page is whole
+  const part = parentElement.closest(`.${data.part}`);
+  if (part) keepRoom(part, data, life.signal);
   let inView = data.always;
   let asked = -1;
 
@@ -40,7 +54,7 @@ export default function ({ data, parentElement, setStateValue }) {
     },
     { rootMargin: NEAR },
   );
-  seen.observe(parentElement.closest(`.${data.part}`) ?? parentElement);
+  seen.observe(part ?? parentElement);
   life.signal.addEventListener("abort", () => seen.disconnect());
   return () => life.abort();
 }

@@ -43,6 +43,6 @@ def _is_wanted(key: str, height: int, version: int) -> bool:
     _watch(
         key=name, height=1 if drawn else height, on_seen_change=lambda: None,
         data={"part": f"st-key-{key}", "topic": session_token(), "version": version, "drawn": drawn,
-              "always": not height},
+              "always": not height, "height": height},
     )  # fmt: skip
     return drawn

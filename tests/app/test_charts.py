@@ -14,7 +14,11 @@ from pages.parts.charts import _cells, _text
 from pages.parts.downloads import matrix_table
 
 ROOT = Path(__file__).parents[2]
-GIVEN = ({"chart", "name", "cells"}, {"chart", "selected"}, {"part", "topic", "version", "drawn", "always"})
+GIVEN = (
+    {"chart", "name", "cells"},
+    {"chart", "selected"},
+    {"part", "topic", "version", "drawn", "always", "height"},
+)
 
 
 def figure_page() -> None:

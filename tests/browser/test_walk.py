@@ -48,6 +48,12 @@ LYING_ON_LABELS = """[...document.querySelectorAll('.js-plotly-plot')].flatMap(p
     ...boxes('.ytitle').filter(box => box.width && box.right > beside + 1),
   ];
 })"""
+# How much of the window moved how far by itself since the page was opened: the "cumulative layout shift" of web vitals.
+MOVES = """window.moved = 0;
+new PerformanceObserver(list => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.moved += each.value;
+}).observe({type: 'layout-shift', buffered: true});"""
+MOST_MOVED = 0.1  # what web vitals call good
 OPTIONS = {"resultTypes": ["violations"]}
 
 
@@ -55,6 +61,7 @@ class Walker:
     """One window of one theme, and what its browser complained about."""
 
     def __init__(self, page: Page):
+        page.add_init_script(MOVES)
         self.page = page
         self.complaints: list[str] = []
         page.on("console", self._hear)
@@ -87,12 +94,14 @@ def barriers(page: Page) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("address", PAGES)
 def test_a_page_is_whole_in_every_width_and_open_to_everyone(
-    walker: Walker, read_through: Callable[[Page], None], address: str
+    walker: Walker, read_through: Callable[[Page], None], settle: Callable[[Page], None], address: str
 ) -> None:
     page = walker.page
     walker.complaints.clear()
     page.goto(address)
     expect(page.get_by_role("heading", name=PAGES[address], exact=True, level=1)).to_be_visible()
+    settle(page)
+    moved = page.evaluate("window.moved")
     read_through(page)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -100,5 +109,6 @@ def test_a_page_is_whole_in_every_width_and_open_to_everyone(
         page.wait_for_function(f"{CUT_NAMES}.length === 0")
         page.wait_for_function(f"{LYING_ON_LABELS}.length === 0")
     expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert moved < MOST_MOVED
     assert not barriers(page)
     assert not walker.complaints
