@@ -93,8 +93,11 @@ def change_of_budget(page: Page, url: str) -> float:
 def uploaded_matrix(page: Page, url: str) -> Iterator[Record]:
     """Waits on a matrix of 100 tasks in 10 noisy groups of one's own."""
     _upload(page, f"{url}/groups?source=a+CSV+file&k={GROUPS}")
-    waits = {
-        "the next k": _next_k(page, GROUPS),
+    waits = {"the next k": _next_k(page, GROUPS)}
+    page.locator(".st-key-groups_panels").scroll_into_view_if_needed()  # it is drawn when it is seen
+    expect(page.get_by_role("button", name="Apply", exact=True)).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000 * THINKING)
+    waits |= {
         "a what-if move": _clicks(page, "Apply", range(1, CHANGES + 1)),
         "the undo of one": _clicks(page, "Undo", range(CHANGES - 1, -1, -1)),
         "a k never asked for": _far_k(page),
@@ -146,7 +149,7 @@ def _far_k(page: Page) -> float:
         thumb = page.get_by_role("slider").bounding_box()
         assert thumb
         x, y = bar["x"] + share * bar["width"], thumb["y"] + thumb["height"] / 2
-        before = page.get_by_test_id("stTable").locator("tbody tr").count()
+        before = page.evaluate(TABLE_LINES)
         click = lambda x=x, y=y: page.mouse.click(x, y)  # noqa: E731
         waits.append(_wait_in_page(page, click, f"{TABLE_LINES} !== {before}"))
     return median(waits)

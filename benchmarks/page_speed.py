@@ -24,7 +24,7 @@ REPORT, REPORT_MB, PDF = 5.0, 8.0, 20.0
 PATIENCE = 60_000  # milliseconds
 MAP, PLOT = ".js-plotly-plot .heatmaplayer image", ".js-plotly-plot .main-svg"
 TITLE = "document.querySelector('h1')?.textContent"
-TABLE_LINES = "document.querySelectorAll('[data-testid=stTable] tbody tr').length"
+TABLE_LINES = "document.querySelectorAll('[class*=st-key-table-of-][class*=-groups] tbody tr').length"
 FRAMES = (  # of the groups on the map
     "document.querySelector('.st-key-grouped_affinities .js-plotly-plot')?._fullLayout?.shapes"
     ".filter(shape => shape.type === 'rect').length"

@@ -26,12 +26,13 @@ export default function ({ data, parentElement, setStateValue }) {
   parentElement.toggleAttribute("data-waiting", !data.drawn); // for whoever must know when a page is whole
   const part = parentElement.closest(`.${data.part}`);
   if (part) keepRoom(part, data, life.signal);
+  const follows = data.version !== null; // changes elsewhere
   let inView = data.always;
   let asked = -1;
 
   const look = () => {
-    const latest = newest.get(data.topic);
-    const wanted = !data.drawn || data.version < latest;
+    const latest = newest.get(data.topic) ?? 0;
+    const wanted = !data.drawn || (follows && data.version < latest);
     if (life.signal.aborted || !inView || !wanted || asked === latest) return;
     const busy = document.querySelector(RUNNING) || Date.now() < (window.gradtagTurn ?? 0);
     if (busy) return void setTimeout(look, 30); // it would interfere
@@ -42,7 +43,7 @@ export default function ({ data, parentElement, setStateValue }) {
   // What is in view already is drawn first.
   const soon = () => ("requestIdleCallback" in window ? requestIdleCallback(look, { timeout: 1000 }) : setTimeout(look, 50));
 
-  if (data.version > (newest.get(data.topic) ?? -1)) {
+  if (follows && data.version > (newest.get(data.topic) ?? -1)) {
     newest.set(data.topic, data.version);
     window.dispatchEvent(new CustomEvent(CHANGED));
   }

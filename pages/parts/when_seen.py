@@ -21,22 +21,23 @@ _watch = component(
 
 @st.fragment
 def when_seen(
-    key: str, draw: Callable[[], None], *, height: int = 0, version: Callable[[], int] = lambda: 0
+    key: str, draw: Callable[[], None], *, height: int = 0, version: Callable[[], int] | None = None
 ) -> None:  # fmt: skip
     """Draw a part of the page when the reader comes near it; until then it takes `height` pixels (0: it is drawn with
     the page).
 
     A browser draws figures one after another: what is out of sight should not keep what is in sight waiting. A part is
     a fragment. A change in one that concerns others raises what `version` gives, as all of them read it when they are
-    drawn: the others then follow, those without a height at once, the rest when they are in view.
+    drawn: the others then follow, those without a height at once, the rest when they are in view. Without `version` a
+    part follows none.
     """
     with st.container(key=key, gap=None):
-        if _is_wanted(key, height, version()) or os.environ.get(AT_ONCE) == "1":
+        if _is_wanted(key, height, version() if version else None) or os.environ.get(AT_ONCE) == "1":
             with st.container(), shown_errors():
                 draw()
 
 
-def _is_wanted(key: str, height: int, version: int) -> bool:
+def _is_wanted(key: str, height: int, version: int | None) -> bool:
     name = f"{key}_watch"
     seen = st.session_state.get(name, {}).get("seen")
     drawn = seen is not None or not height

@@ -26,6 +26,12 @@ def page_of_parts() -> None:
     when_seen("far", far, height=300, version=version)
 
 
+def page_of_a_part_that_follows_nothing() -> None:
+    from pages.parts.when_seen import when_seen
+
+    when_seen("alone", lambda: None, height=300)
+
+
 def page_with_an_error() -> None:
     from gradtag_core.errors import InvalidInput
     from pages.parts.when_seen import when_seen
@@ -71,6 +77,11 @@ def test_parts_of_one_session_share_a_topic_and_tell_their_version() -> None:
     (topic,) = {watch["topic"] for watch in found.values()}
     other = watches(AppTest.from_function(page_of_parts).run())
     assert topic not in {watch["topic"] for watch in other.values()}
+
+
+def test_a_part_without_a_version_tells_none() -> None:
+    (watch,) = watches(AppTest.from_function(page_of_a_part_that_follows_nothing).run()).values()
+    assert watch["version"] is None
 
 
 def test_an_error_of_a_part_is_a_sentence() -> None:

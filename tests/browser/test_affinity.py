@@ -38,3 +38,32 @@ def test_a_click_on_a_point_selects_its_pair(
     words = page.locator(".st-key-pair")
     expect(words).to_contain_text(task)
     expect(words).to_contain_text(co_task)
+
+
+# Streamlit marks what is drawn again.
+MARKS = """map => {
+  window.marks = 0;
+  new MutationObserver(changes => { window.marks += changes.length; }).observe(map, {attributes: true});
+}"""
+
+
+def test_a_click_on_a_cell_draws_no_map_again(
+    open_window: Callable[..., Page], settle: Callable[[Page], None]
+) -> None:
+    page = open_window()
+    page.goto("/affinity?run=sample-debian")
+    plane, first = (
+        page.locator(".st-key-affinity_map .nsewdrag").first,
+        page.locator(".st-key-pair strong").first,
+    )
+    expect(plane).to_be_attached()
+    settle(page)
+    page.locator(".st-key-affinity_map").evaluate(MARKS)
+    task = first.inner_text()
+    box = plane.bounding_box()
+    assert box
+    plane.click(position={"x": box["width"] * 0.3, "y": box["height"] * 0.7}, force=True)
+    expect(first).not_to_have_text(task)
+    page.wait_for_timeout(1500)  # longer than a part takes to follow
+    settle(page)
+    assert page.evaluate("window.marks") == 0
