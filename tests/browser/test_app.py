@@ -196,3 +196,16 @@ def test_an_uploaded_matrix_is_grouped_and_a_bad_one_refused(page: Page, settle:
     expect(page.get_by_test_id("stTable").locator("tbody tr")).to_contain_text(["a b", "c d"])
     settle(page)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_on_paper_the_story_stands_alone_and_other_pages_are_whole(page: Page, settle: Settle) -> None:
+    page.emulate_media(media="print")
+    controls = (
+        page.locator("[data-testid=stMain] [data-testid=stSelectbox]"),
+        page.locator(".st-key-copy_link"),
+    )
+    for address, printed in (("/story?run=sample-yeast", False), ("/groups?run=sample-yeast", True)):
+        page.goto(address)
+        settle(page)
+        for control in controls:
+            expect(control.first).to_be_visible(visible=printed)
