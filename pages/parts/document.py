@@ -1,4 +1,4 @@
-"""The HTML document behind every page: Streamlit's own, with the title and the style of the app from the first moment.
+"""The HTML document behind every page: Streamlit's own, with the title, the style and the address of the app at once.
 
 A style that comes as an element of the page is applied when half of the page stands, and what stands then moves.
 """
@@ -20,6 +20,12 @@ HERE = Path(__file__).parent
 STYLES = (HERE / "style.css", HERE / "story.css")
 SERVED = Path(streamlit.__file__).parent / "static" / "index.html"
 NO_COPY = {"Cache-Control": "no-cache"}  # as Streamlit serves it
+# Where the server is: the folder of this document. Untold, Streamlit asks for it below the page's address first,
+# and the browser reports two resources as missing.
+SERVER_ADDRESS = """<script>
+window.__streamlit = {BACKEND_BASE_URL: new URL(".", location.href).href, ...window.__streamlit};
+</script>
+"""
 
 
 class _PageName(Convertor[str]):
@@ -53,7 +59,7 @@ def document() -> str:
     if text.count("</head>") != 1 or "<title>Streamlit</title>" not in text:
         raise RuntimeError(f"{SERVED} is no document of the Streamlit that requirements.txt names.")
     style = "\n".join(path.read_text(encoding="utf-8") for path in STYLES)
-    head = f"<style>\n{_background()}{style}{room_for_tables()}</style>\n"
+    head = f"{SERVER_ADDRESS}<style>\n{_background()}{style}{room_for_tables()}</style>\n"
     title = f"<title>{html.escape(QUESTION)}</title>"
     return text.replace("<title>Streamlit</title>", title).replace("</head>", f"{head}</head>")
 

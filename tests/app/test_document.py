@@ -31,7 +31,7 @@ def test_the_document_is_streamlits_with_our_head() -> None:
     head, rest = text.split("</head>")
     for style in module.STYLES:
         assert style.read_text(encoding="utf-8") in head
-    own = head[head.index("<style>") : head.index("</style>") + len("</style>\n")]
+    own = head[head.index(module.SERVER_ADDRESS) : head.index("</style>") + len("</style>\n")]
     served = module.SERVED.read_text(encoding="utf-8")
     assert text.replace(own, "").replace(QUESTION, "Streamlit") == served
     assert '<div id="root"></div>' in rest

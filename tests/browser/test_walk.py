@@ -1,6 +1,5 @@
 """Every page, light and dark, on a phone, a laptop and a wall: nothing breaks, overflows, or keeps anyone out."""
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,8 +22,6 @@ PAGES = {
     "/runs": "Runs",
     "/how": "How it works",
 }
-# On a page that is opened by its address Streamlit asks for its own root below that address first.
-STREAMLITS_OWN = re.compile(r"/_stcore/(health|host-config)$")
 # A figure is judged by the words around it: its drawing has thousands of elements, and no rule of axe is about them.
 INSIDE_FIGURES = ".js-plotly-plot .main-svg"
 # Streamlit's uploader is a focusable section with role="presentation": axe calls that a minor conflict.
@@ -68,7 +65,7 @@ class Walker:
         page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not STREAMLITS_OWN.search(message.location["url"]):
+        if message.type == "error":
             self.complaints.append(f"{message.text} ({message.location['url']})")
 
 
