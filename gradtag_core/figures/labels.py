@@ -1,4 +1,4 @@
-"""Names beside points, placed so that none covers a point, a line or another name at any width of the figure."""
+"""Names beside points, placed so that none covers a point, a line or another name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ FONT_SIZE = 12
 CHARACTER, LINE = 0.56 * FONT_SIZE, 1.3 * FONT_SIZE  # pixels
 OFFSET = 8.5  # between a point and its text, as plotly places it for markers of 12 pixels
 MARKER, STROKE = 7.0, 1.5  # how far markers and lines reach around their centre
+CORE = 3.0  # of a marker: no line may lead over it
 LONGEST_LINE = 16
 FORBIDDEN = 1e6  # what it costs to lie outside, or on another name
-# The lines on which names that must be shown may hang: how far they reach, in pixels, and the grid of their ends; what
-# they cost, in lines covered at one size; where along them it is looked whether they cross a name.
-FURTHEST, GRID = 162, 18
-LEADER, LEADER_PIXEL = 6.0, 0.2
 POINT = 20  # what it costs to cover a point, whose own name would then have no way out
-CROSSINGS = np.linspace(0.15, 1, 16)[:, None, None]
+CROSSING = 8  # what it costs to lead over a point or another line
+# The lines on which names may hang: what they cost, in lines covered at one size, and the grid of their ends in pixels.
+# Those of names that must be shown reach further.
+LEADER, LEADER_PIXEL, GRID = 6.0, 0.2, 18
+FURTHEST, FURTHEST_REQUIRED = 90, 162
 POSITIONS: tuple[Position, ...] = (
     ("bottom left", -1, -1), ("middle right", 1, 0), ("middle left", -1, 0), ("top right", 1, 1),
     ("bottom right", 1, -1), ("top left", -1, 1), ("bottom center", 0, -1), ("top center", 0, 1),
@@ -43,51 +44,60 @@ def _letter_width(letter: str) -> float:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a text begins, in pixels to the right of its point and upwards; it grows away from the point."""
-
-    position: str
-    right: float
-    up: float
-    hangs: bool = False  # on a line
-
-    @property
-    def length(self) -> float:
-        return float(np.hypot(self.right, self.up))
-
-    def box(self, centres: np.ndarray, text: list[str]) -> np.ndarray:
-        """(planes, 4) left, bottom, right and top of a text beside `centres` (planes, 2), in pixels."""
-        width, height = CHARACTER * max(map(len, text)), LINE * len(text)
-        left = centres[:, 0] + self.right + (np.sign(self.right) - 1) / 2 * width
-        bottom = centres[:, 1] + self.up + (np.sign(self.up) - 1) / 2 * height
-        return np.stack([left, bottom, left + width, bottom + height], axis=1)
-
-    def leader(self, centres: np.ndarray) -> np.ndarray:
-        """(places, planes, 4) small boxes along the line from `centres` to the text."""
-        middle = centres + CROSSINGS * np.array([self.right, self.up])
-        return np.concatenate([middle - STROKE, middle + STROKE], axis=-1)
-
-
-def _on_leaders() -> list[Place]:
-    """The nearest first."""
-    steps = range(-FURTHEST, FURTHEST + 1, GRID)
-    places = [Place("", right, up, True) for right in steps for up in steps if right or up]
-    return sorted((place for place in places if place.length <= FURTHEST), key=lambda place: place.length)
-
-
-BESIDE = [Place(position, right * OFFSET, up * OFFSET) for position, right, up in POSITIONS]
-ON_LEADERS = _on_leaders()
-
-
-@dataclass(frozen=True)
 class Label:
-    """A placed name: its text with line breaks, its plotly position, the least width that has room for it, and the
-    pixels to the right and upwards of the line on which it hangs, if it does."""
+    """A placed name: its text with line breaks and its plotly position or, if it hangs on a line, how many pixels that
+    leads to the right and upwards."""
 
     text: str
     position: str
-    from_width: int
     leader: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where texts can begin: `offsets` (places, 2) in pixels to the right of the point and upwards; a text grows away
+    from its point. `prices` (places,) are those of the lines on which they hang, 0 beside the point."""
+
+    positions: tuple[str, ...]
+    offsets: np.ndarray
+    prices: np.ndarray
+
+    def boxes(self, centres: np.ndarray, text: list[str]) -> np.ndarray:
+        """(places, planes, 4) left, bottom, right and top of a text of the point at `centres` (planes, 2)."""
+        size = np.array([CHARACTER * max(map(len, text)), LINE * len(text)])
+        low = centres + (self.offsets + (np.sign(self.offsets) - 1) / 2 * size)[:, None, :]
+        return np.concatenate([low, low + size], axis=-1)
+
+    def leaders(self, centres: np.ndarray) -> np.ndarray:
+        """(places, planes, 4) where the lines begin, at the edge of the marker, and how far they lead from there."""
+        start = self.offsets * MARKER / np.linalg.norm(self.offsets, axis=1, keepdims=True)
+        begin = centres + start[:, None, :]
+        return np.concatenate(
+            [begin, np.broadcast_to((self.offsets - start)[:, None, :], begin.shape)], axis=-1
+        )
+
+    def __add__(self, other: _Places) -> _Places:
+        return _Places(
+            self.positions + other.positions, np.concatenate([self.offsets, other.offsets]),
+            np.concatenate([self.prices, other.prices]),
+        )  # fmt: skip
+
+
+def _hanging(furthest: float) -> _Places:
+    """The ends of all lines that are no longer, the nearest first."""
+    ends = np.arange(-furthest // GRID * GRID, furthest + 1, GRID)
+    offsets = np.stack(np.meshgrid(ends, ends), axis=-1).reshape(-1, 2)
+    lengths = np.linalg.norm(offsets, axis=1)
+    order = np.argsort(lengths, kind="stable")
+    order = order[(lengths[order] > 0) & (lengths[order] <= furthest)]
+    return _Places(("",) * len(order), offsets[order], LEADER + LEADER_PIXEL * lengths[order])
+
+
+BESIDE = _Places(
+    tuple(name for name, _, _ in POSITIONS), OFFSET * np.array([way for _, *way in POSITIONS]), np.zeros(len(POSITIONS))
+)  # fmt: skip
+HANGING = _hanging(FURTHEST)
+BESIDE_OR_HANGING = BESIDE + _hanging(FURTHEST_REQUIRED)
 
 
 def place_labels(
@@ -96,63 +106,67 @@ def place_labels(
     required: Sequence[bool],
     lines: np.ndarray,
     sizes: Sequence[tuple[int, int]],
-    steps: Sequence[int],
 ) -> list[Label | None]:
     """A label for each of the `points` (n, 2) that has room, `required` ones first: no name covers another one.
 
     `points` and `lines` (s, 4: from x, y to x, y) are in shares of the plotting area, whose possible `sizes` are
-    (width, height) in pixels. Names that need more room are tried at each of `steps`, widths from which they are shown.
-    A required name may cover a point or a line, or hang on a line of its own, before it waits for more room.
+    (width, height) in pixels. A name stands beside its point, or hangs on a line where nothing beside it is free. A
+    required name may cover a point or a line before it is left out.
     """
-    planes = np.array(sizes, dtype=float)
-    marks = np.concatenate([np.hstack([points, points]), lines.reshape(-1, 4)])
-    reach = np.repeat([MARKER, STROKE], [len(points), len(lines.reshape(-1, 4))])
-    scale = np.hstack([planes, planes])
-    marked = marks[:, None, :] * scale + reach[:, None, None] * np.array([-1, -1, 1, 1])
+    room = _Room(points, lines, np.array(sizes, dtype=float))
     placed: list[Label | None] = [None] * len(names)
-    taken: list[np.ndarray] = []
-    hung: list[np.ndarray] = []
-    turns = [(0, index) for index in range(len(names)) if required[index]]
-    turns += [(step, index) for step in steps for index in range(len(names))]
-    for step, index in turns:
-        if placed[index] is not None:
-            continue
-        must = step == 0 and required[index]
-        text, centres, shown = _broken(names[index]), points[index] * planes, planes[:, 0] >= step
-        in_view = marked[:, shown], len(points), _at(taken, shown), _at(hung, shown)
-        cost, place = _best_place(centres[shown], planes[shown], text, BESIDE + ON_LEADERS * must, *in_view)
-        if cost == 0 or (must and cost < FORBIDDEN):
-            lines_of_text = "<br>".join(escape(line, quote=False) for line in text)
-            placed[index] = Label(
-                lines_of_text, place.position, step, (place.right, place.up) if place.hangs else None
-            )
-            taken.append(place.box(centres, text))
-            hung += list(place.leader(centres)) if place.hangs else []
+    turns = [(index, BESIDE_OR_HANGING) for index in range(len(names)) if required[index]]
+    turns += [
+        (index, ways) for ways in (BESIDE, HANGING) for index in range(len(names)) if not required[index]
+    ]
+    for index, places in turns:
+        if placed[index] is None:
+            placed[index] = room.place(index, _broken(names[index]), places, required[index])
     return placed
 
 
-def _best_place(
-    centres: np.ndarray, planes: np.ndarray, text: list[str], places: Sequence[Place], marked: np.ndarray,
-    n_points: int, taken: np.ndarray, hung: np.ndarray,
-) -> tuple[float, Place]:  # fmt: skip
-    """The place in whose way the least is, with what it costs; `places` from the nearest to the furthest."""
-    best: tuple[float, Place] | None = None
-    for place in places:
-        price = (LEADER + LEADER_PIXEL * place.length) * place.hangs
-        if best is not None and best[0] <= price:
-            break  # the further ones cost more
-        box = place.box(centres, text)
-        cost = price + _conflicts(box, planes, marked, n_points, np.concatenate([taken, hung]))
-        if place.hangs and cost < FORBIDDEN:
-            cost += FORBIDDEN * sum(_overlaps(along, taken) for along in place.leader(centres))
-        if best is None or cost < best[0]:
-            best = cost, place
-    assert best is not None
-    return best
+class _Room:
+    """What lies in the plotting area at each of its sizes (planes, 2), in pixels: points, lines, and placed names."""
 
+    def __init__(self, points: np.ndarray, lines: np.ndarray, planes: np.ndarray):
+        self.planes = planes
+        self.centres = points[:, None, :] * planes
+        self.lines = _around(lines.reshape(-1, 1, 4) * np.hstack([planes, planes]), STROKE)
+        self.names = np.empty((0, len(planes), 4))
+        self.leaders = np.empty((0, len(planes), 4))
 
-def _at(boxes: list[np.ndarray], shown: np.ndarray) -> np.ndarray:
-    return np.array([box[shown] for box in boxes]).reshape(len(boxes), int(shown.sum()), 4)
+    def place(self, index: int, text: list[str], places: _Places, required: bool) -> Label | None:
+        """Takes the place in whose way the least is, and, if the name is not `required`, nothing."""
+        boxes, leaders = places.boxes(self.centres[index], text), places.leaders(self.centres[index])
+        hangs, limit = places.prices > 0, FORBIDDEN if required else 1
+        costs = self._in_the_way(boxes)
+        open_to = hangs & (costs < limit)
+        costs[open_to] += self._crossed(index, leaders[open_to])
+        costs = np.where(costs < limit, costs + places.prices, np.inf)
+        best = int(np.argmin(costs))
+        if not np.isfinite(costs[best]):
+            return None
+        self.names = np.concatenate([self.names, boxes[best : best + 1]])
+        self.leaders = np.concatenate([self.leaders, leaders[best : best + 1][: int(hangs[best])]])
+        end: tuple[float, float] = tuple(map(float, places.offsets[best]))  # type: ignore[assignment]
+        broken = "<br>".join(escape(line, quote=False) for line in text)
+        return Label(broken, places.positions[best], end if hangs[best] else None)
+
+    def _in_the_way(self, boxes: np.ndarray) -> np.ndarray:
+        """How badly names in `boxes` (places, planes, 4) would lie; 0 where nothing is in their way."""
+        outside = (boxes[..., :2] < 0) | (boxes[..., 2:] > self.planes)
+        points = _around(np.concatenate([self.centres, self.centres], axis=-1), MARKER)
+        taken = _overlaps(boxes, self.names) + _crossings(self.leaders[:, None], boxes).sum(axis=(0, 2))
+        covered = POINT * _overlaps(boxes, points) + _overlaps(boxes, self.lines)
+        return FORBIDDEN * (outside.sum(axis=(1, 2)) + taken) + covered
+
+    def _crossed(self, index: int, leaders: np.ndarray) -> np.ndarray:
+        """How badly names would hang on `leaders` (places, planes, 4)."""
+        others = np.delete(self.centres, index, axis=0)
+        cores = _around(np.concatenate([others, others], axis=-1), CORE)
+        names, points = (_crossings(leaders[:, None], each).sum(axis=(1, 2)) for each in (self.names, cores))
+        meeting = _meetings(leaders[:, None], self.leaders).sum(axis=(1, 2))
+        return FORBIDDEN * names + CROSSING * (points + meeting)
 
 
 def _broken(name: str) -> list[str]:
@@ -164,15 +178,41 @@ def _broken(name: str) -> list[str]:
     return [name[:middle], name[middle + 1 :]]
 
 
-def _conflicts(
-    box: np.ndarray, planes: np.ndarray, marked: np.ndarray, n_points: int, taken: np.ndarray
-) -> float:  # fmt: skip
-    """How badly a text lies, added up over the planes; 0 where nothing is in its way."""
-    outside = (box[:, :2] < 0) | (box[:, 2:] > planes)
-    covered = _overlaps(box, marked) + (POINT - 1) * _overlaps(box, marked[:n_points])
-    return FORBIDDEN * (outside.sum() + _overlaps(box, taken)) + covered
+def _around(boxes: np.ndarray, reach: float) -> np.ndarray:
+    return boxes + reach * np.array([-1, -1, 1, 1])
 
 
-def _overlaps(box: np.ndarray, others: np.ndarray) -> int:
-    apart = (others[..., :2] >= box[:, 2:]) | (others[..., 2:] <= box[:, :2])
-    return int((~apart.any(axis=-1)).sum())
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(places,) how many of `others` (m, planes, 4) each of `boxes` (places, planes, 4) overlaps, over the planes."""
+    left, bottom, right, top = np.moveaxis(boxes[:, None], -1, 0)
+    meet = (
+        (others[..., 0] < right)
+        & (left < others[..., 2])
+        & (others[..., 1] < top)
+        & (bottom < others[..., 3])
+    )
+    return np.count_nonzero(meet, axis=(1, 2))
+
+
+def _crossings(segments: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether each segment (..., 4: begin and way) touches each box (..., 4), by the separating axes of both."""
+    half, way = (boxes[..., 2:] - boxes[..., :2]) / 2, segments[..., 2:]
+    offset = (boxes[..., 2:] + boxes[..., :2]) / 2 - segments[..., :2]
+    reach, length, apart = half + np.abs(way) / 2, np.abs(way), np.abs(offset - way / 2)
+    near = (apart[..., 0] < reach[..., 0]) & (apart[..., 1] < reach[..., 1])
+    return near & (
+        np.abs(_cross(way, offset)) < length[..., 0] * half[..., 1] + length[..., 1] * half[..., 0]
+    )
+
+
+def _meetings(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Whether segments (..., 4: begin and way) cross each other."""
+    between = other[..., :2] - one[..., :2]
+    denominator = _cross(one[..., 2:], other[..., 2:])
+    safe = np.where(denominator == 0, 1.0, denominator)
+    along, across = _cross(between, other[..., 2:]) / safe, _cross(between, one[..., 2:]) / safe
+    return (denominator != 0) & (along > 0) & (along < 1) & (across > 0) & (across < 1)
+
+
+def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]

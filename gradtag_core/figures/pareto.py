@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from textwrap import wrap
 from typing import Any, Literal
 
@@ -48,11 +49,13 @@ FAMILY_OF: dict[str, Family] = {
     "single_task": "references", "naive_mtl": "references", "random_groups": "references", "pcgrad": "one_model",
     "mmoe": "one_model", "auto_lambda": "one_model", "grad_tag": "gradients",
 }  # fmt: skip
-# Possible sizes of the plotting area: the legend above it takes more lines the narrower the figure is.
+# Possible sizes of the plotting area: the legend above it takes more lines the narrower the figure is. Names are placed
+# anew between each two, since what is beside a point at one width covers another point at the next.
 SIZES = (
     (270, 330), (330, 340), (400, 360), (480, 380), (600, 400), (760, 410), (960, 420), (1300, 420), (1800, 430),
 )  # fmt: skip
-LABEL_STEPS = (480, 760)  # widths of the plotting area from which more names have room
+BANDS = tuple(pairwise(SIZES))
+WIDE = SIZES[4:]
 AROUND = 90  # pixels of a figure beside its plotting area
 
 
@@ -74,6 +77,7 @@ def pareto_figure(
     n_groups: Mapping[str, int | None] | None = None,
     budget: float | None = None,
     recommended: str | None = None,
+    every_width: bool = False,
     title: str = "",
     theme: Theme = "light",
 ) -> go.Figure:
@@ -81,7 +85,8 @@ def pareto_figure(
 
     `budget` is marked with all that it can pay, and the `recommended` method with a ring. `naive_flops` and the
     number of groups by method, where given, are told with the rest of a record when one points at a method. Names
-    other than those on the front are in traces of their own that `narrow_style` hides in narrow windows.
+    stand where they have room in any figure wider than 700 pixels; with `every_width` they are placed for each band of
+    widths, and the page must show those of the figure's own by `names_style`.
     """
     if not methods:
         raise InvalidInput("`methods` must hold at least one method; found none.")
@@ -93,7 +98,7 @@ def pareto_figure(
     figure.add_traces(_legend(methods, theme))
     if recommended is not None:
         figure.add_trace(_ring(methods, recommended, theme))
-    names, hanging = _names(methods, frame, recommended, theme)
+    names, hanging = _names(methods, frame, BANDS if every_width else (WIDE,), recommended, theme)
     figure.add_traces(names)
     power: Any = {"tickformat": "~s"} if axis == "flops" else {"exponentformat": "power"}
     figure.update_xaxes(
@@ -108,22 +113,25 @@ def pareto_figure(
     )  # fmt: skip
     if budget is not None:
         figure.update_layout(_budget(budget, frame, theme))
-    for name in hanging:
-        figure.add_annotation(name)
+    figure.layout.annotations += tuple(go.layout.Annotation(name) for name in hanging)
     return figure
 
 
-def narrow_style(figure_selector: str, query: Literal["@container", "@media"] = "@container") -> str:
-    """CSS that hides, in narrow windows (or containers), the names that have no room there.
+def names_style(figure_selector: str, query: Literal["@container", "@media"] = "@container") -> str:
+    """CSS that shows the names that were placed for the width of the window (or container), and no others.
 
     Only the browser knows how wide a figure is. A font that nobody has, at the end of a list, tells the texts apart:
     of what plotly writes into the page, nothing else is ours to choose.
     """
-    return "\n".join(
-        f"{query} (max-width: {step + AROUND - 1}px) "
-        f"{{ {figure_selector} text[style*={_font_mark(step)}] {{ display: none }} }}"
-        for step in LABEL_STEPS
-    )
+    rules = []
+    for band, ((narrowest, _), (widest, _)) in enumerate(BANDS):
+        mark = f"text[style*={_font_mark(band)}]"
+        hide = f"{figure_selector} :is({mark}, .annotation:has({mark})) {{ display: none }}"
+        if band > 0:
+            rules.append(f"{query} (width < {narrowest + AROUND}px) {{ {hide} }}")
+        if band < len(BANDS) - 1:
+            rules.append(f"{query} (width >= {widest + AROUND}px) {{ {hide} }}")
+    return "\n".join(rules)
 
 
 def _steps(methods: Sequence[PricedMethod], frame: Frame) -> tuple[list[float], list[float]]:
@@ -202,69 +210,82 @@ def _ring(methods: Sequence[PricedMethod], recommended: str, theme: Theme) -> go
 
 
 def _names(
-    methods: Sequence[PricedMethod], frame: Frame, recommended: str | None, theme: Theme
+    methods: Sequence[PricedMethod],
+    frame: Frame,
+    bands: Sequence[Sequence[tuple[int, int]]],
+    recommended: str | None,
+    theme: Theme,
 ) -> tuple[list[go.Scatter], list[dict[str, Any]]]:
-    """The names that have room, first those of the front; the second list hang on lines, where points are close."""
+    """The names that have room, by band; those in the second list hang on lines, where points are close."""
+    methods = sorted(methods, key=lambda method: _turn(method, recommended))
     costs, errors, spread = (
         np.array(values)
         for values in zip(
             *((each.cost, frame.height(each), frame.spread(each)) for each in methods), strict=True
         )
     )
-    points = frame.shares(costs, errors)
     bars = np.hstack([frame.shares(costs, errors - spread), frame.shares(costs, errors + spread)])
     corners = frame.shares(*_steps(methods, frame))
     ends = np.stack([corners[:-1], corners[1:]], axis=1)
-    steps = np.hstack([ends.min(axis=1), ends.max(axis=1)])
-    on_front = [method.on_front for method in methods]
-    labels = place_labels(
-        points, [frame.name(method) for method in methods], on_front, np.concatenate([bars, steps]), SIZES,
-        LABEL_STEPS,
-    )  # fmt: skip
-    traces = []
-    for step in (0, *LABEL_STEPS):
-        shown = [(method, label) for method, label in zip(methods, labels, strict=True)
-                 if label is not None and label.from_width == step and label.leader is None]  # fmt: skip
+    lines = np.concatenate([bars, np.hstack([ends.min(axis=1), ends.max(axis=1)])])
+    traces, hanging = [], []
+    for band, sizes in enumerate(bands):
+        labels = place_labels(
+            frame.shares(costs, errors), [frame.name(method) for method in methods],
+            [_turn(method, recommended) < 3 for method in methods], lines, sizes,
+        )  # fmt: skip
+        shown = [(method, label) for method, label in zip(methods, labels, strict=True) if label is not None]
+        beside = [(method, label) for method, label in shown if label.leader is None]
+        font = {"size": FONT_SIZE, "family": f"{FONT}, {_font_mark(band)}"}
         traces.append(
             go.Scatter(
-                x=[method.cost for method, _ in shown], y=[frame.height(method) for method, _ in shown],
+                x=[method.cost for method, _ in beside], y=[frame.height(method) for method, _ in beside],
                 mode="markers+text", showlegend=False, hoverinfo="skip", cliponaxis=False,
                 marker={"size": MARKER, "opacity": 0},
-                text=[_emphasised(method, label, recommended) for method, label in shown],
-                textposition=[label.position for _, label in shown],
-                textfont={
-                    "size": FONT_SIZE, "color": PALETTES[theme].muted if step else PALETTES[theme].text,
-                    "family": f"{FONT}, {_font_mark(step)}",
-                },
+                text=[_emphasised(method, label, recommended) for method, label in beside],
+                textposition=[label.position for _, label in beside],
+                textfont={**font, "color": [_ink(method, theme) for method, _ in beside]},
             )
         )  # fmt: skip
-    hanging = [
-        _on_leader(label, method.cost, frame.height(method), _emphasised(method, label, recommended), theme)
-        for method, label in zip(methods, labels, strict=True)
-        if label is not None and label.leader is not None
-    ]
+        hanging += [
+            {
+                **_on_leader(label, method.cost, frame.height(method), theme),
+                "text": _emphasised(method, label, recommended), "font": {**font, "color": _ink(method, theme)},
+            }
+            for method, label in shown if label.leader is not None
+        ]  # fmt: skip
     return [trace for trace in traces if trace.x], hanging
+
+
+def _turn(method: PricedMethod, recommended: str | None) -> int:
+    """When a method is named: the recommended one, those of the front and Grad-TAG, which must be, and the others."""
+    name = method.record.method
+    grad_tag = find_method(name).module == "grad_tag" and family_of(name) == "gradients"
+    return 0 if name == recommended else 1 if method.on_front else 2 if grad_tag else 3
+
+
+def _ink(method: PricedMethod, theme: Theme) -> str:
+    return PALETTES[theme].text if method.on_front else PALETTES[theme].muted
 
 
 def _emphasised(method: PricedMethod, label: Label, recommended: str | None) -> str:
     return f"<b>{label.text}</b>" if method.record.method == recommended else label.text
 
 
-def _on_leader(label: Label, cost: float, error: float, text: str, theme: Theme) -> dict[str, Any]:
-    """A name that a line ties to its point."""
+def _on_leader(label: Label, cost: float, error: float, theme: Theme) -> dict[str, Any]:
+    """Where a name stands that a line ties to its point."""
     right, up = label.leader or (0.0, 0.0)
     anchors = {1: "left", -1: "right"}, {1: "bottom", -1: "top"}
     return {
-        "x": float(np.log10(cost)), "y": error, "ax": right, "ay": -up, "text": text, "align": "left",
+        "x": float(np.log10(cost)), "y": error, "ax": right, "ay": -up, "align": "left",
         "xanchor": anchors[0].get(int(np.sign(right)), "center"), "borderpad": 0,
         "yanchor": anchors[1].get(int(np.sign(up)), "middle"), "standoff": 6, "showarrow": True, "arrowhead": 0,
         "arrowwidth": 1, "arrowcolor": PALETTES[theme].muted,
-        "font": {"size": FONT_SIZE, "color": PALETTES[theme].text, "family": f"{FONT}, {_font_mark(0)}"},
     }  # fmt: skip
 
 
-def _font_mark(step: int) -> str:
-    return f"from-{step}-pixels"
+def _font_mark(band: int) -> str:
+    return f"names-{band}"
 
 
 def _budget(budget: float, frame: Frame, theme: Theme) -> dict[str, Any]:

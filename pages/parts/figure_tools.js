@@ -95,20 +95,32 @@ function plain(label) {
 // ---- pictures
 
 // Plotly's own button is the only way to its exporter from outside its bundle. It copies the figure at once, so its
-// options and the background, which the figure leaves to the page, are there for that moment only.
+// options, the background, which the figure leaves to the page, and what is left out are there for that moment only. So
+// is the font: the page's own is not in the file, and words measured in it would be cut in a wider one.
 function save(plot, format, filename, background) {
   const button = plot?._fullLayout?._modeBar?.buttons.flat().find(({ name }) => name === "toImage");
   if (!button) return;
   const options = plot._context.toImageButtonOptions;
-  const { layout } = plot;
-  const had = layout.paper_bgcolor;
+  const { data, layout } = plot;
+  const changed = ["paper_bgcolor", "font", "annotations"];
+  const had = changed.filter((name) => name in layout).map((name) => [name, layout[name]]);
   plot._context.toImageButtonOptions = { format, filename, scale: format === "png" ? 2 : 1 };
   layout.paper_bgcolor = background;
+  plot.data = data.filter((_, index) => isSeen(plot, `.trace${plot._fullData[index].uid} text`));
+  layout.font = { ...layout.font, family: "sans-serif" };
+  layout.annotations = layout.annotations?.filter((_, index) => isSeen(plot, `.annotation[data-index="${index}"] text`));
   try {
     button.click(plot);
   } finally {
     plot._context.toImageButtonOptions = options;
-    if (had === undefined) delete layout.paper_bgcolor;
-    else layout.paper_bgcolor = had;
+    plot.data = data;
+    for (const name of changed) delete layout[name];
+    Object.assign(layout, Object.fromEntries(had));
   }
+}
+
+// Words that a style of the page hides, such as names placed for another width, are not in the picture either.
+function isSeen(plot, selector) {
+  const words = [...plot.querySelectorAll(selector)];
+  return words.length === 0 || words.some((each) => each.getClientRects().length > 0);
 }

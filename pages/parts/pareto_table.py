@@ -10,7 +10,7 @@ import streamlit as st
 from gradtag_core.csv_text import csv_text
 from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import PricedMethod
-from gradtag_core.figures.pareto import narrow_style, pareto_figure
+from gradtag_core.figures.pareto import names_style, pareto_figure
 from gradtag_core.methods.protocol import find_method
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
@@ -18,6 +18,8 @@ from pages.parts.pareto_picker import View
 from pages.parts.pareto_view import method_rows, numbers_of_groups
 from pages.parts.quantities import PREFIXES, plain
 
+# Plotly's own picture would hold the names of all widths.
+PLAIN = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage"]}
 ROW, MOST_LINES = 35, 25  # pixels of a line of a table; lines without scrolling
 
 
@@ -70,12 +72,10 @@ def _downloads(row: RunRow, record: StudyRecord, view: View, methods: list[Price
     def page() -> str:
         figure = pareto_figure(
             methods, axis=view.axis, error_title=ERROR_TITLES[view.metric], naive_flops=record.summary.naive_flops,
-            n_groups=numbers_of_groups(record), title=plain_title(row),
+            n_groups=numbers_of_groups(record), every_width=True, title=plain_title(row),
         )  # fmt: skip
-        text = figure.to_html(include_plotlyjs=True, config={"displaylogo": False})
-        return text.replace(
-            "</head>", f"<style>{narrow_style('.js-plotly-plot', '@media')}</style></head>", 1
-        )
+        text = figure.to_html(include_plotlyjs=True, config=PLAIN)
+        return text.replace("</head>", f"<style>{names_style('.js-plotly-plot', '@media')}</style></head>", 1)
 
     with st.container(horizontal=True):
         st.download_button(

@@ -7,7 +7,7 @@ import streamlit as st
 
 from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import PricedMethod, best_priced, budgets
-from gradtag_core.figures.pareto import narrow_style, pareto_figure
+from gradtag_core.figures.pareto import names_style, pareto_figure
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
 from pages.parts.charts import draw
@@ -18,7 +18,10 @@ from pages.parts.pareto_records import study_of
 from pages.parts.state import theme
 
 PLOT = "pareto_plot"
-STYLE = f".st-key-{PLOT} {{ container-type: inline-size }}\n{narrow_style(f'.st-key-{PLOT}')}"
+# Plotly's own picture would hold the names of all widths; that below the plot holds those that are seen.
+STYLE = f""".st-key-{PLOT} [data-testid=stFullScreenFrame] {{ container-type: inline-size }}
+.st-key-{PLOT} .modebar-btn[data-title^=Download] {{ display: none }}
+{names_style(f".st-key-{PLOT}")}"""
 CAPTION = (
     "The line is the front: no measured method has less error for as little. Other methods are pale. Bars are ± one "
     "standard error over training seeds, not over splits, and the front goes by test errors, so the best of many "
@@ -71,7 +74,8 @@ def _show_plot(
 ) -> None:
     figure = pareto_figure(
         methods, axis=view.axis, error_title=ERROR_TITLES[view.metric], naive_flops=record.summary.naive_flops,
-        n_groups=numbers_of_groups(record), budget=budget, recommended=best.record.method, theme=theme(),
+        n_groups=numbers_of_groups(record), budget=budget, recommended=best.record.method, every_width=True,
+        theme=theme(),
     )  # fmt: skip
     front = ", ".join(method.record.title for method in methods if method.on_front)
     st.html(f"<style>{STYLE}</style>")

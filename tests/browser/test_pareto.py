@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -93,14 +94,33 @@ def test_no_name_lies_over_another_at_any_width(
     page.goto(f"/pareto?study=sample-study-{study}")
     expect(page.locator(PLOT)).to_be_attached()
     settle(page)
-    counts = []
-    for width in (390, 768, 1280, 2560):
+    for width in (390, 480, 600, 768, 1024, 1280, 1440, 1920, 2560):
         page.set_viewport_size({"width": width, "height": 2000})
         page.wait_for_timeout(SECONDS)  # until the figure has the new width
         placed = page.evaluate(OVERLAPS)
         assert not placed["found"], (width, placed["found"])
-        counts.append(len(placed["names"]))
-    assert counts[0] >= 3 and counts[-1] > counts[0]
+        assert len(placed["names"]) == len(set(placed["names"]))
+        assert "Grad-TAG, M = 1" in placed["names"]
+
+
+def test_a_picture_of_the_plot_and_its_full_screen_hold_the_names_that_are_seen(
+    page: Page, settle: Settle
+) -> None:
+    page.goto("/pareto?study=sample-study-debian")
+    expect(page.locator(PLOT)).to_be_attached()
+    settle(page)
+    seen = page.evaluate(OVERLAPS)["names"]
+    with page.expect_download() as download:
+        page.locator(".st-key-pareto_below_figure").get_by_role("button", name="SVG", exact=True).click()
+    picture = Path(download.value.path()).read_text(encoding="utf-8")
+    written = re.findall(r"<text[^>]*names-\d[^>]*>(.*?)</text>", picture, re.DOTALL)
+    assert sorted(re.sub("<[^>]*>", "", each) for each in written) == sorted(seen)
+    assert page.evaluate(OVERLAPS)["names"] == seen
+    page.locator(".st-key-pareto").hover()
+    page.locator(".st-key-pareto").get_by_role("button", name="Fullscreen").click()
+    page.wait_for_function(f"document.querySelector('{PLOT}').closest('svg').clientWidth > 1200")
+    placed = page.evaluate(OVERLAPS)
+    assert placed["names"] and not placed["found"]
 
 
 @pytest.mark.slow

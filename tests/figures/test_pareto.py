@@ -7,13 +7,13 @@ from gradtag_core.errors import InvalidInput
 from gradtag_core.evaluation.pareto import MethodRecord
 from gradtag_core.evaluation.pareto_axis import price
 from gradtag_core.figures.pareto import (
+    BANDS,
     COLOURS,
     DIMMED,
     FAMILY_TITLES,
-    LABEL_STEPS,
     SYMBOLS,
     family_of,
-    narrow_style,
+    names_style,
     pareto_figure,
 )
 from gradtag_core.methods.protocol import METHODS
@@ -107,21 +107,44 @@ def test_the_budget_is_marked_with_what_it_buys():
     assert not figure_of().layout.shapes
 
 
-def test_the_names_of_the_front_are_always_shown():
-    always = next(trace for trace in figure_of().data if trace.text)
-    assert set(always.text) == {"Naive multitask", "TAG", "Grad-TAG, M = 1"}
+def names_by_band(figure):
+    """The names that a figure holds, by the mark in their font."""
+    written = [(text, trace.textfont.family) for trace in figure.data for text in trace.text or ()]
+    written += [(each.text, each.font.family) for each in figure.layout.annotations if each.showarrow]
+    found: dict[str, list[str]] = {}
+    for text, family in written:
+        found.setdefault(family.split(", ")[-1], []).append(text.replace("<b>", "").replace("</b>", ""))
+    return found
 
 
-def test_names_without_room_in_narrow_windows_are_hidden_there():
-    css = narrow_style(".plot", "@media")
-    figure = figure_of()
-    families = {trace.textfont.family for trace in figure.data if trace.text}
-    later = {mark for mark in (f"from-{step}-pixels" for step in LABEL_STEPS)
-             if any(mark in family for family in families)}  # fmt: skip
-    assert later
-    for mark in later:
-        assert f".plot text[style*={mark}] {{ display: none }}" in css
-    assert "from-0-pixels" not in css
+@pytest.mark.parametrize("recommended", [None, "hoa"])
+def test_each_width_names_the_front_the_recommended_and_grad_tag_once(recommended):
+    crowd = [record("mmoe", "MMoE", 0.46 + index / 1e3, 1e10 + index * 1e8) for index in range(20)]
+    found = names_by_band(figure_of(RECORDS + crowd, every_width=True, recommended=recommended))
+    assert len(found) == len(BANDS)
+    must = {"Naive multitask", "TAG", "Grad-TAG, M = 1"} | ({"HOA &lt;b&gt;"} if recommended else set())
+    for names in found.values():
+        assert must <= set(names)
+        assert all(names.count(name) == 1 for name in must)
+
+
+def test_a_figure_alone_holds_each_name_once():
+    (names,) = names_by_band(figure_of()).values()
+    assert sorted(names) == sorted({"Naive multitask", "TAG", "HOA &lt;b&gt;", "BoostMTL", "Grad-TAG, M = 1"})
+
+
+def test_at_each_width_one_band_of_names_is_shown():
+    css = names_style(".plot", "@media")
+    marks = names_by_band(figure_of(every_width=True))
+    for width in range(300, 2600, 7):
+        hidden = {
+            rule.split("*=")[1].split("]")[0]
+            for rule in css.splitlines()
+            if (limit := float(rule.split("px")[0].split()[-1]))
+            and ((width < limit) if "<" in rule else (width >= limit))
+        }
+        assert len(set(marks) - hidden) == 1
+    assert css.count(".plot :is(text[style*=names-3], .annotation:has(text[style*=names-3]))") == 2
 
 
 def test_other_axes_have_their_own_costs_and_titles():
