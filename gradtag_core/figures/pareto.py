@@ -98,7 +98,7 @@ def pareto_figure(
     figure.add_traces(_legend(methods, theme))
     if recommended is not None:
         figure.add_trace(_ring(methods, recommended, theme))
-    names, hanging = _names(methods, frame, BANDS if every_width else (WIDE,), recommended, theme)
+    names, hanging = _names(methods, frame, BANDS if every_width else (WIDE,), budget, recommended, theme)
     figure.add_traces(names)
     power: Any = {"tickformat": "~s"} if axis == "flops" else {"exponentformat": "power"}
     figure.update_xaxes(
@@ -213,6 +213,7 @@ def _names(
     methods: Sequence[PricedMethod],
     frame: Frame,
     bands: Sequence[Sequence[tuple[int, int]]],
+    budget: float | None,
     recommended: str | None,
     theme: Theme,
 ) -> tuple[list[go.Scatter], list[dict[str, Any]]]:
@@ -227,7 +228,11 @@ def _names(
     bars = np.hstack([frame.shares(costs, errors - spread), frame.shares(costs, errors + spread)])
     corners = frame.shares(*_steps(methods, frame))
     ends = np.stack([corners[:-1], corners[1:]], axis=1)
-    lines = np.concatenate([bars, np.hstack([ends.min(axis=1), ends.max(axis=1)])])
+    limits = [] if budget is None else [budget]
+    limit = np.hstack(
+        [frame.shares(limits, frame.y[:1] * len(limits)), frame.shares(limits, frame.y[1:] * len(limits))]
+    )
+    lines = np.concatenate([bars, np.hstack([ends.min(axis=1), ends.max(axis=1)]), limit])
     traces, hanging = [], []
     for band, sizes in enumerate(bands):
         labels = place_labels(
