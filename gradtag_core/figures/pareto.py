@@ -111,9 +111,8 @@ def pareto_figure(
     figure.update_layout(
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.06, "yanchor": "bottom"}, margin={"t": 24},
     )  # fmt: skip
-    if budget is not None:
-        figure.update_layout(_budget(budget, frame, theme))
-    figure.layout.annotations += tuple(go.layout.Annotation(name) for name in hanging)
+    marked = {} if budget is None else _budget(budget, frame, theme)
+    figure.update_layout({**marked, "annotations": [*marked.get("annotations", ()), *hanging]})
     return figure
 
 
