@@ -19,8 +19,8 @@ from pages.parts.results import affinity_of, comparison_of, true_affinity_of
 from pages.parts.run_picker import pick_metric, pick_run
 from pages.parts.when_seen import when_seen
 
+# Pixels, about what they take in a wide window.
 MAP_HEIGHT, EVIDENCE_HEIGHT, PAIRS_HEIGHT, AGREEMENT_HEIGHT = 740, 800, 520, 700
-# pixels, about what they take on a wide window
 
 
 def main() -> None:

@@ -131,6 +131,8 @@ class _Room:
     def __init__(self, points: np.ndarray, lines: np.ndarray, planes: np.ndarray):
         self.planes = planes
         self.centres = points[:, None, :] * planes
+        here = np.concatenate([self.centres, self.centres], axis=-1)
+        self.points, self.cores = _around(here, MARKER), _around(here, CORE)
         self.lines = _around(lines.reshape(-1, 1, 4) * np.hstack([planes, planes]), STROKE)
         self.names = np.empty((0, len(planes), 4))
         self.leaders = np.empty((0, len(planes), 4))
@@ -148,23 +150,21 @@ class _Room:
             return None
         self.names = np.concatenate([self.names, boxes[best : best + 1]])
         self.leaders = np.concatenate([self.leaders, leaders[best : best + 1][: int(hangs[best])]])
-        end: tuple[float, float] = tuple(map(float, places.offsets[best]))  # type: ignore[assignment]
+        right, up = map(float, places.offsets[best])
         broken = "<br>".join(escape(line, quote=False) for line in text)
-        return Label(broken, places.positions[best], end if hangs[best] else None)
+        return Label(broken, places.positions[best], (right, up) if hangs[best] else None)
 
     def _in_the_way(self, boxes: np.ndarray) -> np.ndarray:
         """How badly names in `boxes` (places, planes, 4) would lie; 0 where nothing is in their way."""
         outside = (boxes[..., :2] < 0) | (boxes[..., 2:] > self.planes)
-        points = _around(np.concatenate([self.centres, self.centres], axis=-1), MARKER)
         taken = _overlaps(boxes, self.names) + _crossings(self.leaders[:, None], boxes).sum(axis=(0, 2))
-        covered = POINT * _overlaps(boxes, points) + _overlaps(boxes, self.lines)
+        covered = POINT * _overlaps(boxes, self.points) + _overlaps(boxes, self.lines)
         return FORBIDDEN * (outside.sum(axis=(1, 2)) + taken) + covered
 
     def _crossed(self, index: int, leaders: np.ndarray) -> np.ndarray:
         """How badly names would hang on `leaders` (places, planes, 4)."""
-        others = np.delete(self.centres, index, axis=0)
-        cores = _around(np.concatenate([others, others], axis=-1), CORE)
-        names, points = (_crossings(leaders[:, None], each).sum(axis=(1, 2)) for each in (self.names, cores))
+        others = np.delete(self.cores, index, axis=0)
+        names, points = (_crossings(leaders[:, None], each).sum(axis=(1, 2)) for each in (self.names, others))
         meeting = _meetings(leaders[:, None], self.leaders).sum(axis=(1, 2))
         return FORBIDDEN * names + CROSSING * (points + meeting)
 

@@ -135,7 +135,7 @@ def names_style(figure_selector: str, query: Literal["@container", "@media"] = "
 
 def _steps(methods: Sequence[PricedMethod], frame: Frame) -> tuple[list[float], list[float]]:
     """The corners of the front: it falls at the cost of each undominated method and is level in between."""
-    best = [method for method in methods if method.on_front]
+    best = sorted((method for method in methods if method.on_front), key=lambda method: method.cost)
     costs = [method.cost for method in best for _ in range(2)][1:] + [10 ** frame.x[1]] * bool(best)
     return costs, [method.record.error for method in best for _ in range(2)]
 
@@ -209,35 +209,23 @@ def _ring(methods: Sequence[PricedMethod], recommended: str, theme: Theme) -> go
 
 
 def _names(
-    methods: Sequence[PricedMethod],
-    frame: Frame,
-    bands: Sequence[Sequence[tuple[int, int]]],
-    budget: float | None,
-    recommended: str | None,
-    theme: Theme,
-) -> tuple[list[go.Scatter], list[dict[str, Any]]]:
-    """The names that have room, by band; those in the second list hang on lines, where points are close."""
-    methods = sorted(methods, key=lambda method: _turn(method, recommended))
-    costs, errors, spread = (
-        np.array(values)
-        for values in zip(
-            *((each.cost, frame.height(each), frame.spread(each)) for each in methods), strict=True
-        )
-    )
-    bars = np.hstack([frame.shares(costs, errors - spread), frame.shares(costs, errors + spread)])
-    corners = frame.shares(*_steps(methods, frame))
-    ends = np.stack([corners[:-1], corners[1:]], axis=1)
-    limits = [] if budget is None else [budget]
-    limit = np.hstack(
-        [frame.shares(limits, frame.y[:1] * len(limits)), frame.shares(limits, frame.y[1:] * len(limits))]
-    )
-    lines = np.concatenate([bars, np.hstack([ends.min(axis=1), ends.max(axis=1)]), limit])
+    methods: Sequence[PricedMethod], frame: Frame, bands: Sequence[Sequence[tuple[int, int]]], budget: float | None,
+    recommended: str | None, theme: Theme,
+) -> tuple[list[go.Scatter], list[dict[str, Any]]]:  # fmt: skip
+    """The names that have room, by band; those in the second list hang on lines, where points are close.
+
+    First the recommended method is named, then the front and Grad-TAG, which must be too.
+    """
+    lines = _lines(methods, frame, budget)
+    first = [method for method in methods if method.record.method == recommended]
+    first += [method for method in methods if method.on_front and method not in first]
+    first += [method for method in methods if _is_grad_tag(method) and method not in first]
+    methods = first + [method for method in methods if method not in first]
+    points = frame.shares([method.cost for method in methods], [frame.height(method) for method in methods])
+    texts, must = [frame.name(method) for method in methods], [method in first for method in methods]
     traces, hanging = [], []
     for band, sizes in enumerate(bands):
-        labels = place_labels(
-            frame.shares(costs, errors), [frame.name(method) for method in methods],
-            [_turn(method, recommended) < 3 for method in methods], lines, sizes,
-        )  # fmt: skip
+        labels = place_labels(points, texts, must, lines, sizes)
         shown = [(method, label) for method, label in zip(methods, labels, strict=True) if label is not None]
         beside = [(method, label) for method, label in shown if label.leader is None]
         font = {"size": FONT_SIZE, "family": f"{FONT}, {_font_mark(band)}"}
@@ -261,11 +249,22 @@ def _names(
     return [trace for trace in traces if trace.x], hanging
 
 
-def _turn(method: PricedMethod, recommended: str | None) -> int:
-    """When a method is named: the recommended one, those of the front and Grad-TAG, which must be, and the others."""
+def _lines(methods: Sequence[PricedMethod], frame: Frame, budget: float | None) -> np.ndarray:
+    """(s, 4) the error bars, the steps of the front and the limit of the budget, in shares of the plotting area."""
+    costs = [method.cost for method in methods]
+    errors, spread = (np.array([of(method) for method in methods]) for of in (frame.height, frame.spread))
+    bars = np.hstack([frame.shares(costs, errors - spread), frame.shares(costs, errors + spread)])
+    corners = frame.shares(*_steps(methods, frame))
+    ends = np.stack([corners[:-1], corners[1:]], axis=1)
+    lines = [bars, np.hstack([ends.min(axis=1), ends.max(axis=1)])]
+    if budget is not None:
+        lines.append(frame.shares([budget, budget], frame.y).reshape(1, 4))
+    return np.concatenate(lines)
+
+
+def _is_grad_tag(method: PricedMethod) -> bool:
     name = method.record.method
-    grad_tag = find_method(name).module == "grad_tag" and family_of(name) == "gradients"
-    return 0 if name == recommended else 1 if method.on_front else 2 if grad_tag else 3
+    return find_method(name).module == "grad_tag" and family_of(name) == "gradients"
 
 
 def _ink(method: PricedMethod, theme: Theme) -> str:

@@ -9,6 +9,7 @@ from gradtag_core.affinity.matrix import AffinityMatrix
 from gradtag_core.evaluation.comparison import Comparison
 from gradtag_core.figures.relative import relative_to_task_mean
 from gradtag_core.runs.record import RunRecord
+from pages.parts.state import tell_refused
 
 TASK, CO_TASK = "evaluated", "co_task"  # in the address, too
 CHANGES = "pair_changes"  # how often what several parts show was changed
@@ -63,8 +64,12 @@ def follow_address(names: tuple[str, ...]) -> None:
     """Take the pair from the address where the reader came by a link, or went back."""
     for key in (TASK, CO_TASK):
         name = st.query_params.get(key)
-        if name in names and name != st.session_state.get(f"{key}{TOLD}"):
+        if not name or name == st.session_state.get(f"{key}{TOLD}"):
+            continue
+        if name in names:
             st.session_state[f"{key}{SELECTED}"] = name
+        else:
+            tell_refused(key, name, "no task of this run has that name")
 
 
 def tell_address() -> None:

@@ -10,6 +10,7 @@ from gradtag_core.errors import InvalidInput
 from pages.parts.groups_constraints import pick_constraints
 from pages.parts.knobs import CHOICE_TITLES, help_text
 from pages.parts.solver import RELAXED_UNASKED, Matrix, Problem
+from pages.parts.state import tell_refused
 
 if TYPE_CHECKING:
     from gradtag_core.grouping.cluster import Method
@@ -58,7 +59,10 @@ def _pick_k(subject: str, default_k: int, n_tasks: int) -> int:
     if n_tasks == 1:
         return 1
     asked = st.query_params.get("k", "")
-    first = int(asked) if asked.isdecimal() and 1 <= int(asked) <= n_tasks else default_k
+    possible = asked.isdecimal() and 1 <= int(asked) <= n_tasks
+    if asked and not possible:
+        tell_refused("k", asked, f"{n_tasks} tasks make 1 to {n_tasks} groups")
+    first = int(asked) if possible else default_k
     k = st.slider(
         "Groups (k)",
         1,

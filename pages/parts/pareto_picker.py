@@ -10,6 +10,7 @@ from gradtag_core.evaluation.pareto import ERROR_TITLES
 from gradtag_core.evaluation.pareto_axis import TERAFLOPS, Axis, PricedMethod, price
 from gradtag_core.runs.row import RunRow
 from gradtag_core.runs.study_record import StudyRecord
+from pages.parts.state import tell_refused
 
 AXES: Mapping[Axis, str] = {"flops": "FLOPs", "seconds": "seconds", "gpu_hours": "GPU-hours"}
 
@@ -54,6 +55,8 @@ def pick_axis() -> tuple[Axis, float]:
 def pick_metric(row: RunRow, record: StudyRecord) -> Metric:
     """Kept for each study, and in the address."""
     asked = st.query_params.get("error_metric", "")
+    if asked and asked not in record.metrics:
+        tell_refused("error_metric", asked, f"this study has {', '.join(record.metrics)}")
     first = record.metrics.index(asked if asked in record.metrics else record.config.metric)
     metric: Metric = st.selectbox(
         "Error", record.metrics, index=first, format_func=ERROR_TITLES.__getitem__, key=f"error_metric_{row.id}",

@@ -18,9 +18,7 @@ from pages.parts.pareto_records import study_of
 from pages.parts.state import theme
 
 PLOT = "pareto_plot"
-# Plotly's own picture would hold the names of all widths; that below the plot holds those that are seen.
 STYLE = f""".st-key-{PLOT} [data-testid=stFullScreenFrame] {{ container-type: inline-size }}
-.st-key-{PLOT} .modebar-btn[data-title^=Download] {{ display: none }}
 {names_style(f".st-key-{PLOT}")}"""
 CAPTION = (
     "The line is the front: no measured method has less error for as little. Other methods are pale. Bars are ± one "

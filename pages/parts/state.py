@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import streamlit as st
@@ -15,8 +16,10 @@ from gradtag_core.runs.row import OPEN, RunKind, RunRow
 from gradtag_core.runs.store import RunStore
 from gradtag_core.study_config import StudyConfig
 from gradtag_core.sweep_config import SweepConfig
+from pages.parts.quantities import plain
 
 CURRENT: Mapping[RunKind, str] = {"run": "current_run", "study": "current_study", "sweep": "current_sweep"}
+MISSING: Mapping[RunKind, str] = {kind: f"missing_{kind}" for kind in CURRENT}
 FOLLOWED = "followed_run"
 SUITE = "suite"  # a data set in the address
 PAGES: Mapping[RunKind, tuple[str, str]] = {
@@ -62,14 +65,28 @@ def current_run(rows: list[RunRow], kind: RunKind = "run") -> RunRow | None:
     """
     known = {row.id: row for row in rows}
     asked = st.query_params.get(kind)
-    if asked and asked not in known:
-        _tell_unknown(asked, kind)
     remembered = (known.get(asked or ""), known.get(st.session_state.get(CURRENT[kind], "")))
     finished = (row for row in rows if row.state == "done")
     row = next((row for row in remembered if row), None) or next(finished, None)
+    _tell_missing(asked if asked not in known else None, row, kind)
     if row:
         choose_run(row.id, kind)
     return row
+
+
+def _tell_missing(asked: str | None, instead: RunRow | None, kind: RunKind) -> None:
+    """Say what the address `asked` for and does not name, as long as that page shows what is there `instead`.
+
+    The address names that then, and a page may run again by itself at any time.
+    """
+    here = (instead and instead.id, urlsplit(st.context.url or "").path)
+    if asked:
+        st.session_state[MISSING[kind]] = asked, here
+    missing, where = st.session_state.get(MISSING[kind], (None, None))
+    if missing and where == here:
+        _tell_unknown(missing, kind)
+    else:
+        st.session_state.pop(MISSING[kind], None)
 
 
 def _tell_unknown(asked: str, kind: RunKind) -> None:
@@ -82,6 +99,14 @@ def _tell_unknown(asked: str, kind: RunKind) -> None:
     page, name = PAGES[other.kind]
     st.warning(f"`{shown}` is a {other.kind}, not a {kind}: the {name} page shows it.")
     st.page_link(page, label=f"Open it there: {name}", query_params={other.kind: asked})
+
+
+def tell_refused(name: str, asked: str, rule: str) -> None:
+    """Say that the address asks for what cannot be; the words stay while the page runs again."""
+    st.toast(
+        f"The address asks for {name} = {plain(asked[:60])}: {rule}. The page shows what it would without it.",
+        icon=":material/link_off:", duration="long",
+    )  # fmt: skip
 
 
 def open_runs(rows: list[RunRow]) -> list[RunRow]:

@@ -240,6 +240,8 @@ def test_an_address_with_half_a_pair_is_completed(make_run, store, app):
     page = app.run().switch_page("pages/affinity.py").run()
     assert not page.exception
     assert selected(page) == (other, co_task)
+    assert "co_task = of another run: no task of this run has that name" in page.toast[0].value
+    assert not page.run().toast
 
 
 def test_one_task_twice_is_no_pair_and_swapping_turns_the_pair(open_page, make_run):

@@ -53,13 +53,14 @@ def test_the_address_sets_the_number_of_groups(app, open_page, make_run):
 
 
 @pytest.mark.parametrize("k", ["0", "7", "²"])
-def test_a_bad_number_in_the_address_is_ignored(app, make_run, k):
+def test_a_bad_number_in_the_address_is_said_and_replaced(app, make_run, k):
     make_run()
     app.run()
     app.query_params["k"] = k
     app.switch_page("pages/groups.py").run()
     assert not app.exception
     assert len(group_table(app)) == 2
+    assert f"k = {k}: 6 tasks make 1 to 6 groups" in app.toast[0].value
 
 
 def test_the_threshold_rounds_without_a_new_solve(page, monkeypatch):

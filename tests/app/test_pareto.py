@@ -122,6 +122,15 @@ def test_another_metric_is_kept_in_the_address(open_page, make_study):
     page.selectbox[1].select("accuracy").run()
     assert "1 − accuracy" in words(page)
     assert page.query_params["error_metric"] == "accuracy"
+    assert not page.toast
+
+
+def test_a_metric_that_the_study_has_not_is_said_and_replaced(app, make_study):
+    make_study()
+    app.query_params["error_metric"] = "nonsense"
+    page = app.run().switch_page("pages/pareto.py").run()
+    assert "error_metric = nonsense: this study has " in page.toast[0].value
+    assert page.query_params["error_metric"] != "nonsense"
 
 
 def test_the_address_names_the_study_the_metric_and_the_budget(app, make_study):

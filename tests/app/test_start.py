@@ -42,6 +42,20 @@ def test_a_run_that_is_gone_is_said_and_replaced(app, make_run):
     assert app.query_params["run"] == row.id
 
 
+def test_that_a_run_is_gone_stays_until_another_is_shown(app, make_run):
+    first, second = make_run(), make_run()
+    app.query_params["run"] = "yeast-19700101-0000-aaaa"
+    app.run()
+    shown = app.query_params["run"]
+    app.run()  # as a page does by itself when something has become ready
+    assert "There is no run `yeast-19700101-0000-aaaa`" in app.warning[0].value
+    other = first if shown == second.id else second
+    for run_id in (other.id, shown):
+        app.query_params["run"] = run_id
+        app.run()
+        assert not app.warning
+
+
 def test_an_open_run_shows_its_progress_above_the_last_result(app, make_run, store):
     make_run()
     row = make_run(state="running")

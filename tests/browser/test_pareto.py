@@ -94,6 +94,7 @@ def test_no_name_lies_over_another_at_any_width(
     page.goto(f"/pareto?study=sample-study-{study}")
     expect(page.locator(PLOT)).to_be_attached()
     settle(page)
+    counts = []
     for width in (390, 480, 600, 768, 1024, 1280, 1440, 1920, 2560):
         page.set_viewport_size({"width": width, "height": 2000})
         page.wait_for_timeout(SECONDS)  # until the figure has the new width
@@ -101,6 +102,8 @@ def test_no_name_lies_over_another_at_any_width(
         assert not placed["found"], (width, placed["found"])
         assert len(placed["names"]) == len(set(placed["names"]))
         assert "Grad-TAG, M = 1" in placed["names"]
+        counts.append(len(placed["names"]))
+    assert counts[0] >= 3 and counts[-1] > counts[0]
 
 
 def test_a_picture_of_the_plot_and_its_full_screen_hold_the_names_that_are_seen(
@@ -116,6 +119,8 @@ def test_a_picture_of_the_plot_and_its_full_screen_hold_the_names_that_are_seen(
     written = re.findall(r"<text[^>]*names-\d[^>]*>(.*?)</text>", picture, re.DOTALL)
     assert sorted(re.sub("<[^>]*>", "", each) for each in written) == sorted(seen)
     assert page.evaluate(OVERLAPS)["names"] == seen
+    legend = re.findall(r'<text class="legendtext"[^>]*>', picture)
+    assert legend and not any("Source Sans" in each for each in legend)  # the file has no font of the page
     page.locator(".st-key-pareto").hover()
     page.locator(".st-key-pareto").get_by_role("button", name="Fullscreen").click()
     page.wait_for_function(f"document.querySelector('{PLOT}').closest('svg').clientWidth > 1200")

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gradtag_core.errors import InvalidInput
@@ -65,6 +66,18 @@ def test_the_front_is_a_step_line_through_measured_methods():
     assert list(front.x[:-1]) == [1e9, 4e9, 4e9, 2e10, 2e10]
     assert front.x[-1] > 3e10
     assert list(front.y) == [0.5, 0.5, 0.45, 0.45, 0.42, 0.42]
+
+
+def test_the_front_is_the_same_in_whatever_order_the_methods_come():
+    priced = price(RECORDS, "flops")
+    fronts: list[Any] = [pareto_figure(methods).data[0] for methods in (priced, priced[::-1])]
+    assert len({(front.x, front.y) for front in fronts}) == 1
+
+
+def test_a_wider_figure_names_more_of_a_crowd():
+    crowd = [record("mmoe", f"Method {index}", 0.44 + index / 200, 1e10 * 1.3**index) for index in range(12)]
+    counts = [len(names) for names in names_by_band(figure_of(RECORDS + crowd, every_width=True)).values()]
+    assert counts[-1] > counts[0]
 
 
 def test_error_bars_are_one_standard_error_and_none_for_one_seed():
@@ -136,7 +149,7 @@ def test_a_figure_alone_holds_each_name_once():
 def test_at_each_width_one_band_of_names_is_shown():
     css = names_style(".plot", "@media")
     marks = names_by_band(figure_of(every_width=True))
-    for width in range(300, 2600, 7):
+    for width in np.arange(300, 2600, 0.5):
         hidden = {
             rule.split("*=")[1].split("]")[0]
             for rule in css.splitlines()
